@@ -1,0 +1,93 @@
+"""The web application, put together: routes, layers, and what they share. No rules here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from soloist import __version__
+from soloist.accounts import api as accounts
+from soloist.accounts.actor import Identifier
+from soloist.api_words import WORDS
+from soloist.clients import api as clients
+from soloist.contacts import api as contacts
+from soloist.documents import api as documents
+from soloist.documents import files
+from soloist.documents.arrivals import Files
+from soloist.health import api as health
+from soloist.infra import http, openapi, readiness
+from soloist.infra.assets import mount_static
+from soloist.infra.clock import Clock, system_clock
+from soloist.infra.db import Database
+from soloist.infra.errors import Problem
+from soloist.infra.gate import Gate
+from soloist.infra.limits import DatabaseWindow, Limiter, MemoryWindow
+from soloist.infra.paging import Cursors
+from soloist.infra.secrets import derived, installation_secret
+from soloist.infra.settings import Settings
+from soloist.infra.stores import open_store
+from soloist.interactions import api as interactions
+from soloist.opportunities import api as opportunities
+from soloist.reminders import api as reminders
+
+EXTRA_CLASSES = {("POST", f"{http.BASE}/clients/sync"): "sync"}
+
+
+def create_app(settings: Settings, dsn: str, clock: Clock = system_clock, *, alone: bool = False) -> FastAPI:
+    """The application on the database at `dsn`.
+
+    `alone` says that no other server process serves this database: rate limits are then counted in memory.
+    """
+    secret = installation_secret(settings)
+    db = Database(dsn, size=settings.pool_size, clock=clock, wait_seconds=settings.pool_wait_seconds)
+    identifier = Identifier(db, settings, derived(secret, "tokens"))
+    window = MemoryWindow(clock) if alone else DatabaseWindow(db)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        await db.open()
+        async with identifier.listening():
+            yield
+        await db.close()
+
+    app = FastAPI(
+        title="Soloist",
+        version=__version__,
+        lifespan=life,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            Problem: http.on_problem,
+            http.Replay: http.on_replay,
+            RequestValidationError: http.on_validation,
+            HTTPException: http.on_http_exception,
+        },
+    )
+    app.state.settings = settings
+    app.state.db = db
+    app.state.identifier = identifier
+    app.state.window = window
+    app.state.cursors = Cursors(derived(secret, "cursors"))
+    app.state.files = Files(open_store(settings, derived(secret, "files")), settings.max_upload_bytes)
+
+    for api in (accounts, clients, contacts, interactions, health, opportunities, reminders, documents, files):
+        # Not include_router(): it would keep the routes one level down and match each request twice.
+        app.router.routes.extend(api.router.routes)
+    openapi.add(app, WORDS)
+    readiness.add(app)
+    mount_static(app)
+
+    # The last one added is the outermost.
+    app.add_middleware(
+        Gate,
+        identify=identifier.identify,
+        limiter=Limiter(window, settings.rates()),
+        extra_classes=EXTRA_CLASSES,
+        trusted=settings.trusted_proxies,
+    )
+    app.add_middleware(http.Envelope)
+    return app

@@ -1,0 +1,291 @@
+"""What may happen to a client: the only writer of `clients` (but for the health score) and of its counters."""
+
+from typing import Any, NamedTuple, NoReturn
+from uuid import UUID
+
+import asyncpg
+
+from soloist.clients import queries, revenue
+from soloist.clients.model import (
+    ClientAlreadyExists,
+    ClientChange,
+    ClientStatus,
+    NewClient,
+    display_name,
+    email_key,
+    name_faults,
+)
+from soloist.clients.queries import Locked
+from soloist.events import log
+from soloist.events.model import ClientArchived, ClientCreated, ClientRestored, ClientUpdated
+from soloist.health import actions as health
+from soloist.health.model import NEW_CLIENT_SCORE
+from soloist.infra import jsonbody
+from soloist.infra.changes import Found
+from soloist.infra.clock import local_day
+from soloist.infra.db import Tx
+from soloist.infra.errors import Fault, ValidationFailed
+from soloist.infra.fields import Input
+from soloist.infra.ids import new_id
+from soloist.infra.statement import Statement, statement
+
+# One statement, for each costs about as much as all the rest of such a request, and it is a transaction by itself.
+_CREATE = statement(
+    f"""
+    with client as (
+        insert into clients (
+            account_id, id, client_type, source, status, company_name, first_name, last_name, display_name, sort_name,
+            email, email_key, phone, website, industry, company_size, timezone, notes, tags, address, health_score,
+            search_text, created_at, updated_at
+        ) values (
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, fold($9),
+            $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::jsonb, $20,
+            searchable(concat_ws(' ', $6::text, $7::text, $8::text, $10::text)), $21, $21
+        )
+        on conflict (account_id, email_key) do nothing
+        returning *
+    ), history as (
+        {health.begin_with("client", score="$20", day="$22", at="$21")}
+    ), event as (
+        {log.record_with("client", event_id="$23", kind="$24", text="$25", at="$21")}
+    ), counted as (
+        update account_counters n set
+            lead = n.lead + ($5 = 'LEAD')::int, prospect = n.prospect + ($5 = 'PROSPECT')::int,
+            active = n.active + ($5 = 'ACTIVE')::int, inactive = n.inactive + ($5 = 'INACTIVE')::int
+        from client where n.account_id = $1
+    )
+    {queries.whole("client")}
+    """
+)
+
+
+class Created(NamedTuple):
+    """A new client: its id, and the record as it is answered."""
+
+    id: UUID
+    found: Found
+
+
+async def create(tx: Tx, new: NewClient) -> Created:
+    """Add a client to the book.
+
+    Raises ClientAlreadyExists when any client of the account, archived ones included, has the e-mail address.
+    """
+    client_id = new_id()
+    name = display_name(new.company_name, new.first_name, new.last_name)
+    event = ClientCreated(
+        id=client_id,
+        client_name=name,
+        client_type=new.client_type,
+        status=new.status,
+        source=new.source,
+        version=1,
+    )
+    row = await tx.row(
+        _CREATE, client_id, new.client_type, new.source, new.status, new.company_name, new.first_name, new.last_name,
+        name, new.email, email_key(new.email), new.phone, new.website, new.industry, new.company_size, new.timezone,
+        new.notes, new.tags, _column(new.address), NEW_CLIENT_SCORE, tx.now, local_day(tx.actor.zone, tx.now),
+        new_id(), event.type, log.body(event, tx.now),
+    )  # fmt: skip
+    if row is None:
+        await _refuse_duplicate(tx, email_key(new.email) or "")
+    return Created(client_id, Found(row["version"], row["raw"]))
+
+
+async def update(tx: Tx, client_id: UUID, change: ClientChange) -> None:
+    """Change the fields that were sent; values equal to the present ones change nothing, not even the version.
+
+    Raises ClientArchived for an archived client, ClientAlreadyExists for an e-mail address of another one, and
+    ValidationFailed when the client would be left without the name its type needs.
+    """
+    client = await queries.lock_living(tx, client_id)
+    tx.expect(client.version)
+    changed = {name: value for name, value in change.sent().items() if not _same(client, name, value)}
+    if not changed:
+        return
+    after = {**dict(client.row), **changed}
+    faults = name_faults(after["client_type"], after["company_name"], after["first_name"], after["last_name"])
+    if faults:
+        raise ValidationFailed([Fault(field=field, code=code, message=text) for field, code, text in faults])
+    await _write(tx, client, changed, after)
+    if "status" in changed:
+        await _status_changed(tx, client, changed["status"])
+    name = display_name(after["company_name"], after["first_name"], after["last_name"])
+    fields = [ClientChange.model_fields[field].alias or field for field in changed]
+    event = ClientUpdated(id=client_id, client_name=name, changed=sorted(fields), version=client.version + 1)
+    await log.record(tx, event)
+
+
+_ARCHIVE = statement(
+    """
+    update clients set status_before_archive = status, status = 'ARCHIVED', archived_at = $3, updated_at = $3,
+        version = version + 1
+    where account_id = $1 and id = $2
+    """
+)
+
+
+async def archive(tx: Tx, client_id: UUID) -> None:
+    """Put a client away; an archived one stays as it is, without a second event."""
+    client = await queries.lock(tx, client_id)
+    tx.expect(client.version)
+    if client.status is ClientStatus.ARCHIVED:
+        return
+    await tx.run(_ARCHIVE, client_id, tx.now)
+    await _status_changed(tx, client, ClientStatus.ARCHIVED)
+    await log.record(tx, ClientArchived(id=client_id, client_name=client.name, version=client.version + 1))
+
+
+_RESTORE = statement(
+    """
+    update clients set status = status_before_archive, status_before_archive = null, archived_at = null,
+        updated_at = $3, version = version + 1
+    where account_id = $1 and id = $2
+    """
+)
+
+
+async def restore(tx: Tx, client_id: UUID) -> None:
+    """Bring an archived client back with its former status; one that is not archived stays as it is."""
+    client = await queries.lock(tx, client_id)
+    tx.expect(client.version)
+    if client.status is not ClientStatus.ARCHIVED:
+        return
+    former = ClientStatus(client.row["status_before_archive"])
+    await tx.run(_RESTORE, client_id, tx.now)
+    await _status_changed(tx, client, former)
+    await health.refresh(tx, client_id)
+    event = ClientRestored(id=client_id, client_name=client.name, status=former, version=client.version + 1)
+    await log.record(tx, event)
+
+
+_CONTACT_NAMES = """(select string_agg(concat_ws(' ', k.first_name, k.last_name), ' ' order by k.created_at, k.id)
+    from contacts k
+    where k.account_id = $1 and k.client_id = c.id)"""
+_SEARCHED = "searchable(concat_ws(' ', c.company_name, c.first_name, c.last_name, c.email, " + _CONTACT_NAMES + "))"
+_REFRESH_SEARCH = statement(f"update clients c set search_text = {_SEARCHED} where c.account_id = $1 and c.id = $2")
+
+
+async def contacts_changed(tx: Tx, client_id: UUID) -> None:
+    """Make the client findable by its contacts' present names."""
+    await tx.run(_REFRESH_SEARCH, client_id)
+
+
+_LAST_CONTACT = statement(
+    """
+    update clients c set last_interaction_at = (
+        select max(i.occurred_at) from interactions i
+        where i.account_id = $1 and i.client_id = c.id and i.occurred_at <= $3)
+    where c.account_id = $1 and c.id = $2
+    """
+)
+
+
+async def interactions_changed(tx: Tx, client_id: UUID) -> None:
+    """Set `lastInteractionAt` to the newest interaction that is not in the future, and refresh the health score.
+
+    The client's row must be locked by this transaction.
+    """
+    await tx.run(_LAST_CONTACT, client_id, tx.now)
+    await health.refresh(tx, client_id)
+
+
+async def revenue_changed(tx: Tx, client_id: UUID) -> None:
+    """Count the client's revenue anew and refresh the health score; the client's row must be locked."""
+    await revenue.recount(tx, [client_id])
+    await health.refresh(tx, client_id)
+
+
+_ACTIVATE = statement(
+    "update clients set status = 'ACTIVE', updated_at = $3, version = version + 1 where account_id = $1 and id = $2"
+)
+
+
+async def book_win(tx: Tx, client: Locked) -> None:
+    """A deal of the client was won: its revenue counts, and the client is ACTIVE from now on."""
+    if client.status is not ClientStatus.ACTIVE:
+        await tx.run(_ACTIVATE, client.id, tx.now)
+        await _status_changed(tx, client, ClientStatus.ACTIVE)
+        event = ClientUpdated(id=client.id, client_name=client.name, changed=["status"], version=client.version + 1)
+        await log.record(tx, event)
+    await revenue_changed(tx, client.id)
+
+
+_SAME_EMAIL = "clients_email_unique"
+
+
+async def _write(tx: Tx, client: Locked, changed: dict[str, Any], after: dict[str, Any]) -> None:
+    columns = {name: _column(value) for name, value in changed.items()}
+    if changed.keys() & {"company_name", "first_name", "last_name"}:
+        columns["display_name"] = display_name(after["company_name"], after["first_name"], after["last_name"])
+    if "email" in changed:
+        columns["email_key"] = email_key(changed["email"])
+    try:
+        async with tx.conn.transaction():
+            await tx.run(_update(tuple(columns)), client.id, tx.now, *columns.values())
+    except asyncpg.UniqueViolationError as fault:
+        if fault.constraint_name != _SAME_EMAIL:
+            raise
+        await _refuse_duplicate(tx, columns["email_key"] or "")
+    if changed.keys() & {"company_name", "first_name", "last_name", "email"}:
+        await tx.run(_REFRESH_SEARCH, client.id)
+
+
+def _update(columns: tuple[str, ...]) -> Statement:
+    """An update of just these columns; their values come from $4 on."""
+    sets = [f"{name} = ${index}{'::jsonb' if name == 'address' else ''}" for index, name in enumerate(columns, 4)]
+    if "display_name" in columns:
+        sets.append(f"sort_name = fold(${columns.index('display_name') + 4})")
+    return statement(
+        f"""update clients set {", ".join(sets)}, updated_at = $3, version = version + 1
+        where account_id = $1 and id = $2"""
+    )
+
+
+async def _refuse_duplicate(tx: Tx, key: str) -> NoReturn:
+    existing = await queries.find_by_email(tx, key)
+    if existing is None:  # it was there a moment ago and is gone again: nobody deletes clients
+        raise ClientAlreadyExists
+    archived = existing["status"] == ClientStatus.ARCHIVED
+    message = f"A client with this e-mail address already exists: {existing['display_name']}."
+    if archived:
+        message += f" It is archived; bring it back with POST /clients/{existing['id']}/restore."
+    raise ClientAlreadyExists(message, details={"clientId": str(existing["id"]), "archived": archived})
+
+
+def _column(value: Any) -> Any:
+    """A field's value as its column takes it."""
+    return jsonbody.dumps(value.model_dump(by_alias=True, exclude_none=True)) if isinstance(value, Input) else value
+
+
+def _same(client: Locked, name: str, value: Any) -> bool:
+    present = client.row[name]
+    if isinstance(value, Input) and present is not None:
+        return bool(jsonbody.parse(present.encode()) == jsonbody.parse(_column(value).encode()))
+    return bool(present == value)
+
+
+_MOVED = statement(
+    """
+    insert into status_changes (account_id, id, client_id, from_status, to_status, changed_at, changed_by)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    """
+)
+
+
+async def _status_changed(tx: Tx, client: Locked, to: ClientStatus) -> None:
+    await tx.run(_MOVED, new_id(), client.id, client.status, to, tx.now, tx.actor.label)
+    await _count(tx, client.status, to)
+
+
+async def _count(tx: Tx, before: ClientStatus, after: ClientStatus) -> None:
+    """Keep the account's counters; last in a transaction's order of locks, so that no two can wait for each other."""
+    if before != after:
+        await tx.run(_counting(before, after))
+
+
+def _counting(before: ClientStatus, after: ClientStatus) -> Statement:
+    return statement(
+        f"""update account_counters n set {after.lower()} = n.{after.lower()} + 1,
+        {before.lower()} = n.{before.lower()} - 1 where n.account_id = $1"""
+    )

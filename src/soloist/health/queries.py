@@ -1,0 +1,121 @@
+"""What health reads: the facts about clients, and the history of their scores."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from soloist.clients.model import ClientNotFound
+from soloist.health.model import WINDOW, Facts, Moment
+from soloist.infra.db import Tx
+from soloist.infra.statement import statement
+
+
+class Subject(NamedTuple):
+    """A client whose health is asked for: the facts, and what is stored now."""
+
+    client_id: UUID
+    name: str
+    status: str
+    score: int
+    currency: str
+    facts: Facts
+
+
+_MOMENTS = """
+    left join lateral (
+        select array_agg(i.occurred_at order by i.occurred_at, i.id) as at,
+            array_agg(i.interaction_type order by i.occurred_at, i.id) as kinds,
+            array_agg(i.is_outbound order by i.occurred_at, i.id) as outbound,
+            array_agg(case when i.sentiment_source <> 'NONE' then i.sentiment end order by i.occurred_at, i.id) as moods
+        from interactions i
+        where i.account_id = $1 and i.client_id = c.id and i.occurred_at > $2 and i.occurred_at <= $3
+    ) as m on true
+"""
+_SUBJECT = f"""
+    select c.id, c.display_name, c.status, c.health_score, c.created_at, c.last_interaction_at, c.total_revenue,
+        a.base_currency, a.monetary_scale, m.at, m.kinds, m.outbound, m.moods
+    from clients c
+    join accounts a on a.account_id = $1
+    {_MOMENTS}
+    where c.account_id = $1
+"""
+_ONE = statement(f"{_SUBJECT} and c.id = $4")
+_LOCK = statement(
+    """
+    select c.id from clients c where c.account_id = $1 and c.id > $2 and c.status <> 'ARCHIVED'
+    order by c.id limit $3 for no key update skip locked
+    """
+)
+_SOME = statement(f"{_SUBJECT} and c.id = any($4::uuid[]) order by c.id")
+
+
+async def subject(tx: Tx, client_id: UUID) -> Subject:
+    """The facts about one client; raises ClientNotFound."""
+    row = await tx.row(_ONE, tx.now - WINDOW, tx.now, client_id)
+    if row is None:
+        raise ClientNotFound
+    return _subject(row, tx.now)
+
+
+async def lock_batch(tx: Tx, after: UUID, size: int) -> list[Subject]:
+    """The next clients that are not archived, by id, locked; those that somebody else holds are passed over."""
+    locked = [row["id"] for row in await tx.rows(_LOCK, after, size)]
+    # A statement of its own: one that began before the locks were held may not see the newest interactions.
+    rows = await tx.rows(_SOME, tx.now - WINDOW, tx.now, locked) if locked else []
+    return [_subject(row, tx.now) for row in rows]
+
+
+def _subject(row: asyncpg.Record, now: datetime) -> Subject:
+    moments: Sequence[Moment] = ()
+    if row["at"]:
+        moments = [Moment(*parts) for parts in zip(row["at"], row["kinds"], row["outbound"], row["moods"], strict=True)]
+    facts = Facts(
+        now,
+        row["created_at"],
+        moments[-1].at if moments else row["last_interaction_at"],  # one that lay ahead may have come just now
+        row["total_revenue"],
+        row["monetary_scale"],
+        moments,
+    )
+    return Subject(row["id"], row["display_name"], row["status"], row["health_score"], row["base_currency"], facts)
+
+
+_HISTORY = statement(
+    """
+    select coalesce(json_agg(json_build_object('date', h.day, 'score', h.score) order by h.day), '[]'::json)::text
+    from health_history h
+    where h.account_id = $1 and h.client_id = $2
+    """
+)
+
+
+async def history(tx: Tx, client_id: UUID) -> str:
+    """One entry per day on which the score changed, oldest first."""
+    raw: Any = await tx.value(_HISTORY, client_id)
+    return str(raw)
+
+
+_WEEK = statement(
+    """
+    select h.client_id, max(greatest(h.score, h.highest)) as highest, bool_or(h.dropped and h.day = $4) as alarmed
+    from health_history h
+    where h.account_id = $1 and h.client_id = any($2::uuid[]) and h.changed_at > $3
+    group by h.client_id
+    """
+)
+
+
+class Week(NamedTuple):
+    """The highest score of the last seven days, and whether today had its alarm already."""
+
+    highest: int
+    alarmed: bool
+
+
+async def weeks(tx: Tx, client_ids: Sequence[UUID], since: datetime, today: object) -> dict[UUID, Week]:
+    """The last week of each client that has a history in it."""
+    rows = await tx.rows(_WEEK, list(client_ids), since, today)
+    return {row["client_id"]: Week(row["highest"], row["alarmed"]) for row in rows}

@@ -1,0 +1,24 @@
+"""Reads the shell and JSON blocks out of a Markdown file, in order, so that the papers can be run."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^```(bash|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A shell block, and the JSON that its output must hold (empty: no promise is made)."""
+
+    shell: str
+    output: str
+
+
+def steps(paper: Path) -> Iterator[Step]:
+    """Each bash block with the json block that follows it, if one does before the next bash block."""
+    found = _BLOCK.findall(paper.read_text(encoding="utf-8"))
+    for (kind, text), (after, next_text) in zip(found, [*found[1:], ("", "")], strict=True):
+        if kind == "bash":
+            yield Step(text, next_text if after == "json" else "")

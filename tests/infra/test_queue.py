@@ -1,0 +1,272 @@
+"""Jobs and periodic work on a real database, with real workers, one of them killed."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from soloist.accounts.unattended import unattended
+from soloist.infra.db import Database
+from soloist.infra.ids import new_id
+from soloist.infra.queue import Handler, Job, Periodic, enqueue
+from soloist.infra.queue_worker import Worker, cron
+
+ALICE = unattended(new_id(), "UTC", "USD")
+EFFECTS = "create table effects (at timestamptz default clock_timestamp(), name text, account_id uuid, note text)"
+
+
+@pytest.fixture
+async def db(db_url: str) -> AsyncIterator[Database]:
+    """A database with a table for what the jobs of a test do."""
+    database = Database(db_url, size=4)
+    await database.open()
+    async with database.connection() as conn:
+        await conn.execute(EFFECTS)
+    yield database
+    await database.close()
+
+
+@asynccontextmanager
+async def working(dsn: str, handlers: dict[str, Handler], *periodic: Periodic) -> AsyncIterator[Worker]:
+    """A worker beside the block, stopped in order at its end."""
+    worker = Worker(dsn, handlers, periodic)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await running
+
+
+async def note(db: Database, job: Job) -> None:
+    async with db.connection() as conn:
+        await conn.execute(
+            "insert into effects (name, account_id, note) values ($1, $2, $3)",
+            job.name,
+            job.account_id,
+            job.payload["n"],
+        )
+
+
+async def effects(db: Database) -> list[str]:
+    async with db.connection() as conn:
+        return [row["note"] for row in await conn.fetch("select note from effects order by at")]
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_job_exists_exactly_when_its_change_does(db: Database, db_url: str) -> None:
+    with pytest.raises(RuntimeError):
+        await enqueue_and_fail(db)
+    async with working(db_url, {"note": note}):
+        async with db.changing(ALICE) as tx:
+            await enqueue(tx, "note", {"n": "committed"})
+            assert await effects(db) == []
+        await until(lambda: has(db, 1))
+    assert await effects(db) == ["committed"]
+    async with db.connection() as conn:
+        assert await conn.fetchval("select account_id from effects") == ALICE.account_id
+
+
+async def enqueue_and_fail(db: Database) -> None:
+    async with db.changing(ALICE) as tx:
+        await enqueue(tx, "note", {"n": "rolled back"})
+        raise RuntimeError
+
+
+async def has(db: Database, count: int) -> bool:
+    return len(await effects(db)) >= count
+
+
+async def test_an_idle_worker_takes_a_job_within_a_blink(db: Database, db_url: str) -> None:
+    async with working(db_url, {"note": note}):
+        await until(lambda: is_seen(db))
+        waits = []
+        for turn in range(5):
+            begin = time.monotonic()
+            async with db.changing(ALICE) as tx:
+                await enqueue(tx, "note", {"n": str(turn)})
+            await until(lambda turn=turn: has(db, turn + 1))  # type: ignore[misc]
+            waits.append(time.monotonic() - begin)
+    assert sorted(waits)[2] < 0.5
+
+
+async def is_seen(db: Database) -> bool:
+    async with db.connection() as conn:
+        return bool(await conn.fetchval("select exists (select from worker_heartbeats)"))
+
+
+async def test_an_equal_job_that_waits_is_not_added_again(db: Database, db_url: str) -> None:
+    bob = unattended(UUID(int=ALICE.account_id.int + 1), "UTC", "USD")
+    for actor in (ALICE, ALICE, bob):
+        async with db.changing(actor) as tx:
+            await enqueue(tx, "note", {"n": "same"}, dedupe_key="day 1")
+            await enqueue(tx, "note", {"n": "other"}, dedupe_key="day 2")
+    async with working(db_url, {"note": note}):
+        await until(lambda: has(db, 4))
+    assert sorted(await effects(db)) == ["other", "other", "same", "same"]
+
+
+async def test_a_delayed_job_waits(db: Database, db_url: str) -> None:
+    async with working(db_url, {"note": note}):
+        async with db.changing(ALICE) as tx:
+            await enqueue(tx, "note", {"n": "later"}, delay=timedelta(seconds=1))
+            await enqueue(tx, "note", {"n": "now"})
+        await until(lambda: has(db, 2))
+    assert await effects(db) == ["now", "later"]
+    async with db.connection() as conn:
+        gap = await conn.fetchval("select max(at) - min(at) from effects")
+    assert gap > timedelta(seconds=0.7)
+
+
+async def test_a_failed_job_is_tried_again(db: Database, db_url: str) -> None:
+    attempts = []
+
+    async def fail_twice(db: Database, job: Job) -> None:
+        attempts.append(job.attempt)
+        if job.attempt < 3:
+            raise ValueError("not yet")
+        await note(db, job)
+
+    async with working(db_url, {"note": fail_twice}):
+        async with db.changing(ALICE) as tx:
+            await enqueue(tx, "note", {"n": "done"})
+        await until(lambda: has(db, 1))
+    assert attempts == [1, 2, 3]
+
+
+async def test_a_stop_lets_the_running_job_finish_and_takes_no_other(db: Database, db_url: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(db: Database, job: Job) -> None:
+        started.set()
+        await go_on.wait()
+        await note(db, job)
+
+    worker = Worker(db_url, {"slow": slow}, ())
+    running = asyncio.create_task(worker.run())
+    async with db.changing(ALICE) as tx:
+        await enqueue(tx, "slow", {"n": "first"})
+    await started.wait()
+    worker.stop()
+    async with db.changing(ALICE) as tx:
+        await enqueue(tx, "slow", {"n": "second"})
+    go_on.set()
+    await asyncio.wait_for(running, 10)
+    assert await effects(db) == ["first"]
+    async with db.connection() as conn:
+        assert await conn.fetchval("select count(*) from pgqueuer") == 1
+        assert await conn.fetchval("select count(*) from worker_heartbeats") == 0
+
+
+async def test_work_goes_on_after_every_connection_was_cut(db: Database, db_url: str) -> None:
+    async with working(db_url, {"note": note}):
+        await until(lambda: is_seen(db))
+        other = await asyncpg.connect(db_url)
+        await other.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        await other.close()
+
+        async def add() -> bool:
+            try:
+                async with db.changing(ALICE) as tx:
+                    await enqueue(tx, "note", {"n": "after"})
+            except asyncpg.PostgresConnectionError:  # the pool has not noticed all of them
+                return False
+            return True
+
+        await until(add)
+        await until(lambda: has(db, 1))
+
+
+async def test_a_periodic_slot_runs_once_with_two_workers(db: Database, db_url: str) -> None:
+    async def tick(db: Database) -> int:
+        async with db.connection() as conn:
+            await conn.execute("insert into effects (name, note) values ('tick', '')")
+        return 1
+
+    every_second = Periodic("tick", timedelta(seconds=1), tick)
+    async with working(db_url, {}, every_second), working(db_url, {}, every_second):
+        await until(lambda: has(db, 4), 20)
+    async with db.connection() as conn:
+        row = await conn.fetchrow("select count(*) as runs, extract(epoch from max(at) - min(at)) as span from effects")
+    assert row
+    assert row["runs"] <= float(row["span"]) + 2  # twice that, if each worker ran every slot
+
+
+async def test_failing_periodic_work_does_not_stop_the_worker(db: Database, db_url: str) -> None:
+    turns = []
+
+    async def stumble(_: Database) -> int:
+        turns.append(1)
+        raise ValueError("this time, too")
+
+    async with working(db_url, {"note": note}, Periodic("stumble", timedelta(seconds=1), stumble)):
+        await until(lambda: asyncio.sleep(0, len(turns) >= 2))
+        async with db.changing(ALICE) as tx:
+            await enqueue(tx, "note", {"n": "still here"})
+        await until(lambda: has(db, 1))
+
+
+HANGING_WORKER = """
+import asyncio, sys
+from soloist.infra.queue_worker import Worker
+
+async def hang(db, job):
+    print("started", flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(Worker(sys.argv[1], {"note": hang}, ()).run())
+"""
+
+
+@pytest.mark.slow
+async def test_a_killed_workers_job_is_taken_up_within_15_seconds(db: Database, db_url: str) -> None:
+    async with db.changing(ALICE) as tx:
+        await enqueue(tx, "note", {"n": "rescued"})
+    command = [sys.executable, "-c", HANGING_WORKER, db_url]
+    hanging = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    assert hanging.stdout
+    assert await hanging.stdout.readline() == b"started\n"
+    hanging.kill()
+    await hanging.wait()
+    killed = time.monotonic()
+    async with working(db_url, {"note": note}):
+        await until(lambda: has(db, 1), 20)
+    assert time.monotonic() - killed < 15
+    assert await effects(db) == ["rescued"]
+
+
+@pytest.mark.parametrize(
+    ("every", "expression"),
+    [
+        (timedelta(seconds=1), "* * * * * */1"),
+        (timedelta(seconds=15), "* * * * * */15"),
+        (timedelta(minutes=1), "*/1 * * * *"),
+        (timedelta(minutes=20), "*/20 * * * *"),
+        (timedelta(hours=6), "0 */6 * * *"),
+        (timedelta(days=1), "0 0 * * *"),
+    ],
+)
+def test_a_period_becomes_a_cron_expression(every: timedelta, expression: str) -> None:
+    assert cron(every) == expression
+
+
+@pytest.mark.parametrize("every", [timedelta(0), timedelta(seconds=7), timedelta(minutes=90), timedelta(days=2)])
+def test_a_period_that_slots_can_not_have_is_refused(every: timedelta) -> None:
+    with pytest.raises(ValueError, match="does not divide"):
+        cron(every)

@@ -1,0 +1,100 @@
+"""The real server for the tests: uvicorn on a free port, in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from soloist.app import create_app
+from soloist.infra.logs import configure
+from soloist.infra.settings import Settings
+
+UNLIMITED = {f"rate_limit_{name}": "off" for name in ("read", "write", "sync", "anonymous")}
+QUICK_HASHING = {"password_memory_kib": 8, "password_passes": 1}
+
+
+class SettableClock:
+    """A clock that runs like any other until a test sets it."""
+
+    def __init__(self) -> None:
+        self._fixed: datetime | None = None
+        self._offset = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._fixed or datetime.now(UTC) + self._offset
+
+    def freeze(self, moment: datetime | None = None) -> datetime:
+        self._fixed = moment or self()
+        return self._fixed
+
+    def advance(self, **by: float) -> datetime:
+        step = timedelta(**by)
+        if self._fixed is None:
+            self._offset += step
+        else:
+            self._fixed += step
+        return self()
+
+    def reset(self) -> None:
+        self._fixed, self._offset = None, timedelta(0)
+
+
+class Served:
+    """A running server: its address, its application, its clock, its database."""
+
+    def __init__(self, app: FastAPI, clock: SettableClock, dsn: str, port: int) -> None:
+        self.app = app
+        self.clock = clock
+        self.dsn = dsn
+        self.url = f"http://127.0.0.1:{port}"
+
+
+def settings_for(folder: Path, **given: Any) -> Settings:
+    """Settings for tests: open registration, no rate limits, quick password hashes, unless given otherwise."""
+    values = {
+        "data_dir": folder,
+        "registration": "open",
+        "log_level": "error",
+        **UNLIMITED,
+        **QUICK_HASHING,
+        **given,
+    }
+    return Settings.model_validate(values)
+
+
+@contextmanager
+def serving(settings: Settings, dsn: str, *, alone: bool = True) -> Iterator[Served]:
+    """Serve the application on a free port until the block ends."""
+    configure(level=settings.log_level)
+    clock = SettableClock()
+    app = create_app(settings, dsn, clock, alone=alone)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            port=0,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=2,
+            proxy_headers=False,
+        )
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    deadline = threading.Event()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
+        deadline.wait(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Served(app, clock, dsn, port)
+    finally:
+        server.should_exit = True
+        thread.join(10)
