@@ -15,7 +15,7 @@ ASSETS := src/soloist/static/vendor/manifest.json
 QUIETLY = quietly() { out=$$("$$@" 2>&1) || { echo "$$out"; return 1; }; }; quietly
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-pg15 check fix bench docs lock clean
+.PHONY: help setup run test test-fast test-pg15 check fix bench crash docs lock clean
 
 help: ## explain the targets (this list)
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -52,6 +52,9 @@ fix: setup .venv/.dev ## format, and mend what ruff can mend
 
 bench: setup .venv/.dev ## measure the server against its own floor (minutes)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+crash: setup .venv/.dev ## kill servers, workers and PostgreSQL at work, and count what is lost (ARGS=--quick: 3 minutes)
+	@exec $(BIN)/python -m crash $(ARGS)
 
 docs: setup .venv/.dev ## write docs/reference anew from the code
 	@exec $(BIN)/python scripts/write_reference.py

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import measuring
 from bench.figures import Figure, keep, show
+from bench.records import settle
 from bench.world import server, world
 
 SMALL, USUAL = 1_000, 10_000
@@ -33,10 +34,12 @@ def _measure(folder: Path, large: int, rounds: int, seconds: float) -> list[Figu
         small, usual, big = (at.owners[size] for size in (SMALL, USUAL, large))
         with server("product", at) as product, server("bare", at) as bare:
             _say("CPU per request")
-            figures = measuring.costs(usual, product, bare, rounds, seconds)
+            records = settle(at, usual, rounds)
+            figures = measuring.costs(usual, product, bare, rounds, seconds, records)
             _say("lists and searches")
             figures += measuring.growth(small, big, product, rounds, seconds / 4)
             figures += measuring.filters(big, product, rounds, seconds / 4)
+            figures += measuring.statistics_of_deals(records, product, rounds, seconds / 4)
         _say("health refresh")
         figures += measuring.refresh(at, SMALL + USUAL + large)
     _say("start and memory")

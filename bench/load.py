@@ -20,7 +20,10 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to ask for, over and over, on how many connections, and for how long."""
+    """What to ask for, over and over, on how many connections, and for how long.
+
+    `once` asks for each path a single time instead, and ends with the last answer.
+    """
 
     port: int
     paths: list[str]
@@ -30,6 +33,7 @@ class Plan:
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     first_number: int = 0
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,16 @@ class _Requests:
 
     def __init__(self, plan: Plan) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in plan.headers.items())
-        self._heads = cycle([f"{plan.method} {path} HTTP/1.1\r\nHost: bench\r\n{lines}" for path in plan.paths])
+        heads = [f"{plan.method} {path} HTTP/1.1\r\nHost: bench\r\n{lines}" for path in plan.paths]
+        self._heads = iter(heads) if plan.once else cycle(heads)
         self._body = plan.body
         self._numbers = count(plan.first_number)
 
-    def next(self) -> bytes:
-        head = next(self._heads)
+    def next(self) -> bytes | None:
+        """None when there is nothing more to ask for."""
+        head = next(self._heads, None)
+        if head is None:
+            return None
         if not self._body:
             return (head + "\r\n").encode()
         body = self._body.replace(NUMBER, str(next(self._numbers))).encode()
@@ -88,6 +96,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._buffer = b""
         self._sent = 0.0
+        self._finished = False
         self.taken: list[float] = []
         self.statuses: dict[str, int] = {}
 
@@ -111,19 +120,27 @@ class _Connection(asyncio.Protocol):
         if now < self._end:
             self._send()
         else:
-            self._transport.close()
+            self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.done():
-            if time.perf_counter() < self._end:
+            if not self._finished:
                 self._done.set_exception(exc or ConnectionError("the server closed a connection"))
             else:
                 self._done.set_result(None)
 
     def _send(self) -> None:
+        request = self._requests.next()
+        if request is None:
+            self._finish()
+            return
         self._buffer = b""
         self._sent = time.perf_counter()
-        self._transport.write(self._requests.next())
+        self._transport.write(request)
+
+    def _finish(self) -> None:
+        self._finished = True
+        self._transport.close()
 
 
 async def _carry_out(plan: Plan) -> Report:

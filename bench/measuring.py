@@ -17,8 +17,10 @@ import orjson
 
 from bench.figures import Figure
 from bench.load import NUMBER, Plan, Report, run
+from bench.records import BOUNDS as RECORD_BOUNDS
+from bench.records import STATISTICS_MS, Records
 from bench.server import CONSTANT_PATH
-from bench.world import RATES, Owner, Process, World, environment, wait_for
+from bench.world import RATES, Owner, Process, World, environment, headers_of, wait_for
 from soloist.health.jobs import decay
 from soloist.infra.db import Database
 from soloist.infra.http import BASE
@@ -53,12 +55,8 @@ BOUNDS = ((CONSTANT, BARE, 2.0), (ONE, CONSTANT, 2.0), (MANY, CONSTANT, 3.0), (C
 _numbers = count(0, 10_000_000)
 
 
-def _headers(owner: Owner) -> dict[str, str]:
-    return {"Authorization": f"Bearer {owner.token}", "User-Agent": "bench", "Accept": "*/*"}
-
-
 def _plans(owner: Owner, product: int, bare: int, seconds: float) -> dict[str, Plan]:
-    headers = _headers(owner)
+    headers = headers_of(owner)
     return {
         BARE: Plan(bare, [CONSTANT_PATH], seconds, headers=headers),
         CONSTANT: Plan(product, [CONSTANT_PATH], seconds, headers=headers),
@@ -75,20 +73,21 @@ def _creating(owner: Owner, port: int, seconds: float) -> Plan:
         [f"{BASE}/clients"],
         seconds,
         method="POST",
-        headers=_headers(owner),
+        headers=headers_of(owner),
         body=body,
         first_number=next(_numbers),
     )
 
 
-def costs(owner: Owner, product: Process, bare: Process, rounds: int, seconds: float) -> list[Figure]:
+def costs(owner: Owner, product: Process, bare: Process, rounds: int, seconds: float, records: Records) -> list[Figure]:
     """CPU time of the server process per request of each kind, and the ratios that are bounded."""
     for plan in _plans(owner, product.port, bare.port, 0.5).values():
         run(plan)
     spent: dict[str, list[float]] = {}
     reports: dict[str, list[Report]] = {}
-    for _ in range(rounds):
-        for name, plan in _plans(owner, product.port, bare.port, seconds).items():
+    for number in range(rounds):
+        plans = _plans(owner, product.port, bare.port, seconds)
+        for name, plan in {**plans, **records.plans(product.port, seconds, number)}.items():
             server = bare if name == BARE else product
             before = server.cpu_seconds()
             report = run(plan)
@@ -99,7 +98,7 @@ def costs(owner: Owner, product: Process, bare: Process, rounds: int, seconds: f
         for name, values in spent.items()
     ]
     ratios = []
-    for name, floor, bound in BOUNDS:
+    for name, floor, bound in (*BOUNDS, *((name, CONSTANT, bound) for name, bound in RECORD_BOUNDS.items())):
         each = [cost / base for cost, base in zip(spent[name], spent[floor], strict=True)]
         more = "rounds: " + ", ".join(f"{ratio:.2f}" for ratio in each)
         ratios.append(Figure(f"{name} ÷ {floor}", statistics.median(each), "×", bound, more))
@@ -116,7 +115,7 @@ def growth(small: Owner, large: Owner, product: Process, rounds: int, seconds: f
     found: dict[str, list[float]] = {"small": [], "large": []}
     for _ in range(rounds + 1):  # the first one warms up
         for name, owner in (("small", small), ("large", large)):
-            report = run(Plan(product.port, [LIST], seconds, connections=1, headers=_headers(owner)))
+            report = run(Plan(product.port, [LIST], seconds, connections=1, headers=headers_of(owner)))
             found[name].append(report.p95)
     each = [large / small for small, large in zip(found["small"][1:], found["large"][1:], strict=True)]
     more = f"p95 {statistics.median(found['small'][1:]):.2f} ms → {statistics.median(found['large'][1:]):.2f} ms"
@@ -140,7 +139,7 @@ def filters(large: Owner, product: Process, rounds: int, seconds: float) -> list
     found: dict[str, list[Report]] = {}
     for _ in range(rounds):
         for name, (query, _) in asked.items():
-            plan = Plan(product.port, [f"{BASE}/clients?{query}"], seconds, connections=1, headers=_headers(large))
+            plan = Plan(product.port, [f"{BASE}/clients?{query}"], seconds, connections=1, headers=headers_of(large))
             found.setdefault(name, []).append(run(plan))
     return [
         Figure(
@@ -152,6 +151,14 @@ def filters(large: Owner, product: Process, rounds: int, seconds: float) -> list
         )
         for name, (_, bound) in asked.items()
     ]
+
+
+def statistics_of_deals(records: Records, product: Process, rounds: int, seconds: float) -> list[Figure]:
+    """The p95 of the statistics of 20,000 deals."""
+    found = [run(records.statistics(product.port, seconds)) for _ in range(rounds)]
+    more = f"p50 {statistics.median(report.p50 for report in found):.2f} ms"
+    value = statistics.median(report.p95 for report in found)
+    return [Figure("statistics of 20,000 deals, p95", value, "ms", STATISTICS_MS, more)]
 
 
 def refresh(at: World, clients: int) -> list[Figure]:

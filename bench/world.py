@@ -61,6 +61,11 @@ select id from clients where account_id = $1 and status <> 'ARCHIVED' order by h
 """
 
 
+def headers_of(owner: Owner) -> dict[str, str]:
+    """The headers of a request of theirs, as a plain HTTP client sends them."""
+    return {"Authorization": f"Bearer {owner.token}", "User-Agent": "bench", "Accept": "*/*"}
+
+
 async def _settle(dsn: str, settings: Settings, whole: tuple[int, ...], large: int) -> dict[int, Owner]:
     key = derived(installation_secret(settings), "tokens")
     db = Database(dsn, size=2)

@@ -1,4 +1,4 @@
-"""Writes docs/reference: every error code, every setting and the OpenAPI document, as the code has them.
+"""Writes docs/reference: every error code, event, setting and the OpenAPI document, as the code has them.
 
 `--check` writes nothing and fails when a file is not what the code says now.
 """
@@ -6,6 +6,7 @@
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -19,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from soloist.api_words import ERRORS
 from soloist.app import create_app
+from soloist.events import log
+from soloist.events.model import TYPES, Event
 from soloist.infra.errors import REGISTRY
 from soloist.infra.openapi_responses import plain, refusal
 from soloist.infra.settings import PREFIX, Rate, Settings
@@ -26,6 +29,7 @@ from soloist.infra.settings import PREFIX, Rate, Settings
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 TEXTS = Path(__file__).with_name("error_texts.toml")
+SAMPLE_TIME = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 MADE = "<!-- Written by `make docs` from the code: change it there. -->"
 
 
@@ -48,6 +52,7 @@ def reference() -> dict[str, str]:
     document = described().openapi()
     return {
         "errors.md": "\n".join(errors_page(error_texts(), document)) + "\n",
+        "events.md": "\n".join(events_page()) + "\n",
         "settings.md": "\n".join(settings_page()) + "\n",
         "openapi.json": orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n",
     }
@@ -117,6 +122,58 @@ def _answering(document: Mapping[str, Any]) -> dict[str, str]:
         else f"{len(names)} of {len(all_of_them)} operations"
         for code, names in operations.items()
     }
+
+
+EVENTS = """\
+An event says that something happened in an account: a fact, written in the same transaction as the change itself. It
+goes to every webhook that asks for its type, and `GET /events` lists the last 30 days of them, oldest first.
+
+The body is `type`, `timestamp` (when it happened) and `data`, as below; a list adds `id`, which a webhook sends as its
+header `webhook-id`. What can be relied on:
+
+- An event exists if and only if its change was committed, and it never changes: each attempt to deliver it sends the
+  same bytes under the same id.
+- A webhook gets it at least once: after a crash on either side it may come again. Keep the ids you have handled, and
+  pass over one you know.
+- Webhooks promise no order. Of two events of one record the one with the higher `data.version` is later. `GET /events`
+  keeps its order: go on with `after=<the last id>` and none is missed and none comes twice.
+- `data` holds ids, names and what changed; never notes, phone numbers or addresses. Read the record for the rest.
+- New types and new fields may be added: pass over what you do not know."""
+
+
+def events_page() -> Iterator[str]:
+    """events.md, line by line: a table of all types, then a section each with its fields and a sample body."""
+    yield from (MADE, "", "# Events", "", EVENTS, "", "| type | when |", "|---|---|")
+    for name, event in TYPES.items():
+        yield f"| [`{name}`](#{_anchor(name)}) | {_when(event)} |"
+    for name, event in TYPES.items():
+        yield from ("", f"## {name}", "", _when(event), "", "| field of `data` | type | meaning |", "|---|---|---|")
+        for field, shape in event.model_json_schema(by_alias=True)["properties"].items():
+            yield f"| `{field}` | {_json_type(shape)} | {shape['description']} |"
+        sample = orjson.loads(log.body(event.sample(), SAMPLE_TIME))
+        yield from ("", "```json", orjson.dumps(sample, option=orjson.OPT_INDENT_2).decode(), "```")
+
+
+def _anchor(heading: str) -> str:
+    return heading.replace(".", "")
+
+
+def _when(event: type[Event]) -> str:
+    return plain(" ".join(str(event.__doc__).split()))
+
+
+def _json_type(shape: Mapping[str, Any]) -> str:
+    if "anyOf" in shape:
+        words = [_json_type(part) for part in shape["anyOf"]]
+        return "number" if words == ["integer", "number"] else " or ".join(words)
+    match shape:
+        case {"type": "array", "items": items}:
+            return f"list of {_json_type(items)}s"
+        case {"type": "string", "format": "uuid"}:
+            return "UUID"
+        case {"type": str(kind)}:
+            return kind
+    raise TypeError(f"the type of {shape} can't be said yet: teach it to _json_type")
 
 
 def settings_page() -> Iterator[str]:

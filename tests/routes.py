@@ -18,6 +18,8 @@ from tests.people import PASSWORD, Member, Person, data
 
 SOON = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
 LINK = {"documentType": "CONTRACT", "fileName": "a.pdf", "fileUrl": "https://files.example/a.pdf"}
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+HOOK = {"url": "https://8.8.8.8/hook", "events": ["reminder.overdue"]}
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 # Path parameter → the code that a missing record of that kind answers.
@@ -29,6 +31,8 @@ MISSING = {
     "opportunity_id": "OPPORTUNITY_NOT_FOUND",
     "reminder_id": "REMINDER_NOT_FOUND",
     "document_id": "DOCUMENT_NOT_FOUND",
+    "webhook_id": "WEBHOOK_NOT_FOUND",
+    "delivery_id": "DELIVERY_NOT_FOUND",
 }
 # Body field that names another record → the path parameter of its kind.
 LINKS = {"clientId": "client_id", "contactId": "contact_id", "opportunityId": "opportunity_id"}
@@ -78,6 +82,13 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "POST /documents": {**LINK, "clientId": "{client_id}"},
     "PATCH /documents/{document_id}": {"description": "Changed"},
     "DELETE /documents/{document_id}": None,
+    "POST /webhooks": HOOK,
+    "PATCH /webhooks/{webhook_id}": {"description": "Changed"},
+    "DELETE /webhooks/{webhook_id}": None,
+    "POST /webhooks/{webhook_id}/test": {"type": "client.created"},
+    "POST /webhooks/{webhook_id}/rotate-secret": {"expireImmediately": True},
+    "POST /webhooks/{webhook_id}/replay": {"since": YESTERDAY},
+    "POST /webhooks/deliveries/{delivery_id}/replay": None,
 }
 # What must have happened before a route can do its work.
 BEFORE: dict[str, tuple[str, dict[str, Any] | None]] = {
@@ -143,10 +154,14 @@ def own_records(person: Member, kinds: Collection[str] = frozenset(MISSING)) -> 
             {"clientId": ids["client_id"], "title": marker, "reminderType": "CHECK_IN", "dueDate": SOON, **monthly},
         ),
         "document_id": ("/documents", {**LINK, "clientId": ids["client_id"], "description": marker}),
+        "webhook_id": ("/webhooks", {**HOOK, "description": marker}),
     }
     for kind, (path, body) in made.items():
         if kind in kinds:
             ids[kind] = data(person.post(path, body), 201)["id"]
+    if "delivery_id" in kinds:
+        webhook_id = ids.get("webhook_id") or data(person.post("/webhooks", HOOK), 201)["id"]
+        ids["delivery_id"] = data(person.post(f"/webhooks/{webhook_id}/test"), 201)["id"]
     return ids
 
 

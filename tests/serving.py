@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from soloist.app import create_app
 from soloist.infra.logs import configure
 from soloist.infra.settings import Settings
+from soloist.worker import create_worker
 
 UNLIMITED = {f"rate_limit_{name}": "off" for name in ("read", "write", "sync", "anonymous")}
 QUICK_HASHING = {"password_memory_kib": 8, "password_passes": 1}
@@ -98,3 +99,17 @@ def serving(settings: Settings, dsn: str, *, alone: bool = True) -> Iterator[Ser
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@contextmanager
+def working(settings: Settings, served: Served) -> Iterator[None]:
+    """A worker with the server's clock, in a thread of its own, until the block ends."""
+    worker = create_worker(settings, served.dsn, served.clock)
+    thread = threading.Thread(target=lambda: asyncio.run(worker.run()), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(30)
+        assert not thread.is_alive()

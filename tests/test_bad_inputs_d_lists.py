@@ -55,6 +55,8 @@ BAD_QUERIES = {
     "D-31 order": ("?sortOrder=up", "sortOrder", ["asc, desc"]),
     "D-39": ("?stauts=OPEN", "stauts", ["did you mean status?"]),
     "D-39 of clients": ("?query=web", "query", ["unknown field"]),
+    "D-39 of the board": ("/pipeline?stage=LEAD", "stage", ["unknown parameter", "takes none"]),
+    "D-39 of the forecast": ("/forecast?months=3", "months", ["unknown parameter", "takes none"]),
     "D-26": ("?page=0", "page", ["whole number from 1"]),
     "D-27": ("?limit=101", "limit", ["1 to 100"]),
     "D-28": ("?page=101&limit=100", "page", ["cursor"]),

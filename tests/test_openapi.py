@@ -227,9 +227,9 @@ def codes_of(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:
     return {code for name in names for code in shared[name]["content"]["application/json"]["examples"]}
 
 
-ALWAYS = {"RATE_LIMITED", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
+ALWAYS = {"VALIDATION_ERROR", "RATE_LIMITED", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
 OF_MEMBERS = ALWAYS | {"UNAUTHORIZED", "TOKEN_EXPIRED", "ACCESS_DENIED"}
-OF_BODIES = {"VALIDATION_ERROR", "MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
+OF_BODIES = {"MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
 OF_CHANGES = OF_MEMBERS | OF_BODIES | {"IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_KEY_REUSED"}
 
 
@@ -238,7 +238,7 @@ OF_CHANGES = OF_MEMBERS | OF_BODIES | {"IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_KE
     [
         ("getClient", OF_MEMBERS | {"CLIENT_NOT_FOUND"}),
         ("getClientStats", OF_MEMBERS),
-        ("searchClients", OF_MEMBERS | {"VALIDATION_ERROR"}),
+        ("searchClients", OF_MEMBERS),
         ("createClient", OF_CHANGES | {"CLIENT_ALREADY_EXISTS"}),
         (
             "updateClient",

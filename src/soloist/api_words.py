@@ -140,6 +140,8 @@ WORDS = Words(
         "Opportunities": "Deals on their way through the pipeline, and how they ended.",
         "Reminders": "What to do, when; once or again and again, in the account's time zone.",
         "Documents": "Contracts, proposals and other files of a client, uploaded here or linked.",
+        "Events": "What happened in the book, told as it happened; for tools that ask from time to time.",
+        "Webhooks": "Addresses of yours that are told, signed, what happens here; what was sent, and sending it again.",
         "Health": "How well the relationship with a client is, from 0 to 100, with the reasons.",
     },
     scopes={reader: Scope.READ, writer: Scope.WRITE, syncer: Scope.SYNC},

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from soloist import __version__
 from soloist.accounts import api as accounts
+from soloist.accounts import stopping
 from soloist.accounts.actor import Identifier
 from soloist.api_words import WORDS
 from soloist.clients import api as clients
@@ -16,6 +17,7 @@ from soloist.contacts import api as contacts
 from soloist.documents import api as documents
 from soloist.documents import files
 from soloist.documents.arrivals import Files
+from soloist.events import api as events
 from soloist.health import api as health
 from soloist.infra import http, openapi, readiness
 from soloist.infra.assets import mount_static
@@ -24,13 +26,17 @@ from soloist.infra.db import Database
 from soloist.infra.errors import Problem
 from soloist.infra.gate import Gate
 from soloist.infra.limits import DatabaseWindow, Limiter, MemoryWindow
+from soloist.infra.outbound import Outbound
 from soloist.infra.paging import Cursors
 from soloist.infra.secrets import derived, installation_secret
 from soloist.infra.settings import Settings
 from soloist.infra.stores import open_store
 from soloist.interactions import api as interactions
+from soloist.mails.model import Links
 from soloist.opportunities import api as opportunities
 from soloist.reminders import api as reminders
+from soloist.webhooks import api as webhooks
+from soloist.webhooks.signing import Vault
 
 EXTRA_CLASSES = {("POST", f"{http.BASE}/clients/sync"): "sync"}
 
@@ -72,9 +78,17 @@ def create_app(settings: Settings, dsn: str, clock: Clock = system_clock, *, alo
     app.state.identifier = identifier
     app.state.window = window
     app.state.cursors = Cursors(derived(secret, "cursors"))
-    app.state.files = Files(open_store(settings, derived(secret, "files")), settings.max_upload_bytes)
+    app.state.outbound = Outbound(settings.outbound_allow)
+    app.state.links = Links(settings.public_url, derived(secret, "mail"))
+    app.state.vault = Vault(derived(secret, "webhooks"))
+    app.state.files = Files(
+        open_store(settings, derived(secret, "files")), settings.max_upload_bytes, settings.upload_stall_seconds
+    )
 
-    for api in (accounts, clients, contacts, interactions, health, opportunities, reminders, documents, files):
+    for api in (
+        accounts, clients, contacts, interactions, health, opportunities, reminders, documents, events, webhooks, files,
+        stopping,
+    ):  # fmt: skip
         # Not include_router(): it would keep the routes one level down and match each request twice.
         app.router.routes.extend(api.router.routes)
     openapi.add(app, WORDS)

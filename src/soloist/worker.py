@@ -3,20 +3,29 @@
 from datetime import timedelta
 from functools import partial
 
+from soloist import mailing, subscriptions
 from soloist.accounts import jobs as accounts
 from soloist.clients import jobs as clients
 from soloist.documents import jobs as documents
+from soloist.events import jobs as events
+from soloist.events.log import REACT
 from soloist.health import jobs as health
-from soloist.infra import changes, limits
+from soloist.infra import changes, limits, queue_upkeep
 from soloist.infra.clock import Clock, system_clock
+from soloist.infra.mail import mail_server
+from soloist.infra.outbound import Outbound
 from soloist.infra.queue import Handler, Periodic
-from soloist.infra.queue_worker import Worker
+from soloist.infra.queue_worker import STALE, Worker
+from soloist.infra.secrets import derived, installation_secret
 from soloist.infra.settings import Settings
 from soloist.infra.stores import open_store
+from soloist.mailing import Mailing
 from soloist.opportunities import jobs as opportunities
 from soloist.reminders import jobs as reminders
-
-HANDLERS: dict[str, Handler] = {}
+from soloist.webhooks import jobs as webhooks
+from soloist.webhooks.deliveries import DELIVER, REPLAY
+from soloist.webhooks.lanes import Lanes
+from soloist.webhooks.signing import Vault
 
 PERIODIC = (
     Periodic("recalculate accounts whose rates changed", timedelta(seconds=15), clients.recalculate_flagged),
@@ -27,6 +36,9 @@ PERIODIC = (
     Periodic("forget idempotency keys", timedelta(hours=1), changes.prune_keys),
     Periodic("forget ended sessions", timedelta(hours=1), accounts.prune),
     Periodic("forget rate windows", timedelta(hours=1), limits.sweep),
+    Periodic("forget old deliveries", timedelta(hours=1), webhooks.prune),
+    Periodic("forget old events", timedelta(hours=1), events.prune),
+    Periodic("forget old jobs", timedelta(hours=1), queue_upkeep.prune),
 )
 
 
@@ -36,4 +48,20 @@ def create_worker(settings: Settings, dsn: str, clock: Clock = system_clock) -> 
     announcing = Periodic("announce reminders that have come", timedelta(seconds=15), announce)
     sweep = partial(documents.sweep, open_store(settings))
     sweeping = Periodic("remove files that belong to no document", timedelta(hours=1), sweep)
-    return Worker(dsn, HANDLERS, (announcing, *PERIODIC, sweeping), clock)
+    vault = Vault(derived(installation_secret(settings), "webhooks"))
+    lanes = Lanes(Outbound(settings.outbound_allow), vault, STALE)
+    rescuing = Periodic("wake forgotten deliveries", timedelta(seconds=5), partial(webhooks.rescue, lanes))
+    mail = mailing.start(settings)
+    periodic = (announcing, *PERIODIC, sweeping, rescuing, *mail.periodic)
+    return Worker(dsn, handlers(settings, lanes, mail), periodic, clock, lanes)
+
+
+def handlers(settings: Settings, lanes: Lanes, mail: Mailing) -> dict[str, Handler]:
+    """Name → who does it, of every kind of job."""
+    reactions = subscriptions.BY_MAIL if mail_server(settings) else subscriptions.WITHOUT_MAIL
+    return {
+        REACT: partial(subscriptions.react, reactions),
+        DELIVER: partial(webhooks.deliver, lanes),
+        REPLAY: webhooks.replay,
+        **mail.handlers,
+    }

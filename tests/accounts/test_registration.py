@@ -21,6 +21,8 @@ def test_a_new_account_has_the_usual_settings(server: Served) -> None:
         "baseCurrency": "USD",
         "locale": "en",
         "weekStart": "MONDAY",
+        "emailNotices": True,
+        "digestHour": 7,
         "monetaryScale": [1000, 5000, 10000, 25000, 50000],
         "recalculating": False,
         "status": "ACTIVE",

@@ -1,78 +1,17 @@
-"""The API document's section "Clients": its examples are sent as they stand there, its tables and numbers hold."""
+"""The document's section "Clients": its JSON blocks sent and matched as they stand there."""
 
-import json
-from typing import Any
-from uuid import UUID
+from datetime import datetime
 
-import pytest
-
-from soloist.clients.model import ClientStatus, ClientType
-from soloist.clients.shapes import ClientSort
-from soloist.contacts.model import ContactRole
+from soloist.health import jobs
 from soloist.health.model import WEIGHTS, overall_score
 from soloist.infra.http import BASE
-from soloist.infra.settings import Rate, Settings
-from soloist.interactions.model import InteractionType
 from tests import make
-from tests.people import Member, data
-from tests.wire import refused
-
-# The bodies of the document, letter by letter.
-CREATE_CLIENT = """{
-  "clientType": "COMPANY",
-  "source": "MANUAL",
-  "companyName": "Acme Corporation",
-  "email": "contact@acme.com",
-  "phone": "+1234567890",
-  "website": "https://acme.com",
-  "industry": "Technology",
-  "companySize": "MEDIUM",
-  "timezone": "America/New_York",
-  "notes": "Great client, referred by John",
-  "tags": ["enterprise", "tech"],
-  "address": {
-    "street": "123 Main St",
-    "city": "New York",
-    "state": "NY",
-    "country": "USA",
-    "postalCode": "10001"
-  }
-}"""
-UPDATE_CLIENT = """{
-  "notes": "Updated notes",
-  "tags": ["enterprise", "tech", "priority"],
-  "status": "ACTIVE"
-}"""
-ADD_INTERACTION = """{
-  "interactionType": "MEETING",
-  "subject": "Project Kickoff Meeting",
-  "notes": "Discussed project requirements and timeline",
-  "sentiment": "POSITIVE",
-  "isOutbound": true,
-  "duration": 60,
-  "metadata": {
-    "location": "Zoom",
-    "attendees": ["John", "Jane"]
-  }
-}"""
-ADD_CONTACT = """{
-  "firstName": "John",
-  "lastName": "Doe",
-  "email": "john@acme.com",
-  "phone": "+1234567890",
-  "role": "DECISION_MAKER",
-  "jobTitle": "CEO",
-  "isPrimary": true,
-  "preferredContactMethod": "email"
-}"""
-
-
-def send(person: Member, method: str, path: str, example: str, status: int) -> dict[str, Any]:
-    answer = person.request(method, path, content=example.encode(), headers={"Content-Type": "application/json"})
-    shown: dict[str, Any] = data(answer, status)
-    sent = json.loads(example)
-    assert {name: shown[name] for name in sent} == sent
-    return shown
+from tests.book import work
+from tests.contract import blocks, tables
+from tests.contract.matching import create, holds, parsed, resembles, send
+from tests.opportunities.deals import deal, lasting, move, payment
+from tests.people import Member, data, register
+from tests.serving import Served, SettableClock
 
 
 def test_base_url_is_the_documents() -> None:
@@ -80,134 +19,114 @@ def test_base_url_is_the_documents() -> None:
 
 
 def test_create_client(alice: Member) -> None:
-    shown = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    assert UUID(shown["id"])
-    assert shown["status"] == "ACTIVE"
+    headers = {"Content-Type": "application/json"}
+    answer = alice.request("POST", "/clients", content=blocks.CREATE_CLIENT.encode(), headers=headers)
+    assert answer.status_code == 201
+    holds(answer.json(), parsed(blocks.CREATED_CLIENT))
+    holds(answer.json()["data"], parsed(blocks.CREATE_CLIENT))
 
 
 def test_search_clients(alice: Member) -> None:
-    send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    shown = data(alice.get("/clients"))
-    assert (shown["total"], shown["page"], shown["limit"]) == (1, 1, 20)
-    assert shown["clients"][0]["companyName"] == "Acme Corporation"
+    for _ in range(100):
+        make.client(alice)
+    answer = alice.get("/clients")
+    holds(answer.json(), parsed(blocks.FOUND_CLIENTS))
+    assert len(data(answer)["clients"]) == 20
 
 
-PARAMETERS = {
-    "query": "acme",
-    "status": "ACTIVE",
-    "source": "MANUAL",
-    "clientType": "COMPANY",
-    "tags": "tech",
-    "minTotalRevenue": "0",
-    "minHealthScore": "0",
-    "lastInteractionBefore": "2024-01-15",
-    "sortBy": "name",
-    "sortOrder": "asc",
-    "page": "1",
-    "limit": "20",
-}
+def scoring_85(owner: Member) -> str:
+    """The document's client, a well-kept one.
 
-
-@pytest.mark.parametrize("parameter", list(PARAMETERS))
-def test_every_query_parameter_of_the_table_is_known(alice: Member, parameter: str) -> None:
-    send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    assert data(alice.get("/clients", params={parameter: PARAMETERS[parameter]}))["total"] == 1
-
-
-def test_query_searches_name_email_and_company(alice: Member) -> None:
-    person = {"clientType": "INDIVIDUAL", "companyName": "Analytical", "firstName": "Ada", "email": "king@example.com"}
-    made = make.client(alice, **person)
-    for word in ("ada", "king@example.com", "analytical"):
-        [found] = data(alice.get(f"/clients?query={word}"))["clients"]
-        assert found["id"] == made["id"]
+    Recency 100, frequency 85 (four a month), monetary 78 (13,000), satisfaction 100, responsiveness 50.
+    """
+    made = create(owner, "/clients", blocks.CREATE_CLIENT)
+    of_client = f"/clients/{made['id']}"
+    for _ in range(12):
+        create(owner, f"{of_client}/interactions", blocks.ADD_INTERACTION)
+    create(owner, f"{of_client}/contacts", blocks.ADD_CONTACT)
+    move(owner, deal(owner, clientId=made["id"], estimatedValue=13_000)["id"], "WON")
+    deal(owner, clientId=made["id"])
+    return str(made["id"])
 
 
 def test_get_client(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    shown = data(alice.get(f"/clients/{made['id']}"))
-    for name in ("contacts", "recentInteractions", "opportunities"):
-        assert shown[name] == []
-    assert isinstance(shown["healthScore"], int)
+    holds(alice.get(f"/clients/{scoring_85(alice)}").json(), parsed(blocks.CLIENT))
 
 
-def test_get_client_health_score(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    shown = data(alice.get(f"/clients/{made['id']}/health-score"))
-    assert {"overallScore", "components", "recommendations", "lastCalculated"} <= shown.keys()
-    assert list(shown["components"]) == ["recency", "frequency", "monetary", "satisfaction", "responsiveness"]
-    assert all(isinstance(one, str) for one in shown["recommendations"])
+def test_get_client_health_score(server: Served, clock: SettableClock) -> None:
+    clock.freeze(datetime.fromisoformat("2024-01-15T10:30:00Z"))
+    owner = register(server.url, "health")
+    answer = owner.get(f"/clients/{scoring_85(owner)}/health-score")
+    documented = parsed(blocks.HEALTH_SCORE)
+    resembles(answer.json(), documented)
+    report = data(answer)
+    assert report["components"].keys() == documented["data"]["components"].keys()
+    for name in ("overallScore", "lastCalculated"):
+        holds(report[name], documented["data"][name])
 
 
 def test_health_example_adds_up_by_the_weights() -> None:
     """90, 80, 85, 90 and 75 make 84.75, which is 85."""
-    assert WEIGHTS == {"recency": 25, "frequency": 20, "monetary": 20, "satisfaction": 20, "responsiveness": 15}
-    assert overall_score(90, 80, 85, 90, 75) == 85
+    shown = parsed(blocks.HEALTH_SCORE)["data"]
+    assert WEIGHTS == tables.WEIGHTS
+    assert sum(shown["components"][name] * weight for name, weight in WEIGHTS.items()) == 8475
+    assert overall_score(**shown["components"]) == shown["overallScore"] == 85
 
 
 def test_update_client(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    shown = send(alice, "PATCH", f"/clients/{made['id']}", UPDATE_CLIENT, 200)
-    assert shown["companyName"] == "Acme Corporation"
+    made = create(alice, "/clients", blocks.CREATE_CLIENT)
+    shown = send(alice, "PATCH", f"/clients/{made['id']}", blocks.UPDATE_CLIENT)
+    holds(shown, {**parsed(blocks.CREATE_CLIENT), **parsed(blocks.UPDATE_CLIENT)})
 
 
 def test_archive_and_restore_client(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
+    made = create(alice, "/clients", blocks.CREATE_CLIENT)
     assert data(alice.post(f"/clients/{made['id']}/archive"))["status"] == "ARCHIVED"
     assert data(alice.post(f"/clients/{made['id']}/restore"))["status"] == "ACTIVE"
 
 
 def test_add_interaction_and_contact(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    interaction = send(alice, "POST", f"/clients/{made['id']}/interactions", ADD_INTERACTION, 201)
-    contact = send(alice, "POST", f"/clients/{made['id']}/contacts", ADD_CONTACT, 201)
+    made = create(alice, "/clients", blocks.CREATE_CLIENT)
+    interaction = create(alice, f"/clients/{made['id']}/interactions", blocks.ADD_INTERACTION)
+    contact = create(alice, f"/clients/{made['id']}/contacts", blocks.ADD_CONTACT)
     shown = data(alice.get(f"/clients/{made['id']}"))
     assert (shown["contacts"], shown["recentInteractions"]) == ([contact], [interaction])
 
 
-def test_get_client_statistics(alice: Member) -> None:
-    send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    shown = data(alice.get("/clients/stats"))
-    assert {
-        "totalClients",
-        "activeClients",
-        "leads",
-        "prospects",
-        "totalRevenue",
-        "averageClientValue",
-        "averageHealthScore",
-        "clientsNeedingAttention",
-        "bySource",
-    } <= shown.keys()
-    assert shown["bySource"] == {"MANUAL": 1}
+def test_get_client_statistics(server: Served, clock: SettableClock, alice: Member) -> None:
+    """Of 50 clients, 45 score 77 or 82 and were met today; five were never met, score 18 and need attention."""
+    owner = lasting(alice)
+    clock.freeze()
+    statuses = ["PROSPECT"] * 5 + ["LEAD"] * 10 + ["ACTIVE"] * 35
+    sources = ["REFERRAL"] * 5 + ["MANUAL"] * 20 + ["MARKET_IMPORT"] * 25
+    made = [
+        make.client(owner, status=status, source=source)["id"] for status, source in zip(statuses, sources, strict=True)
+    ]
+    clock.advance(days=20)
+    met = made[5:]
+    for client_id in met:
+        for _ in range(8):
+            send(owner, "POST", f"/clients/{client_id}/interactions", blocks.ADD_INTERACTION, 201)
+        payment(owner, client_id, 10_000 if client_id in met[:5] else 5_000, sentiment="POSITIVE")
+    work(server, jobs.decay)
+    answer = owner.get("/clients/stats")
+    holds(answer.json(), parsed(blocks.CLIENT_STATS))
+    assert data(answer)["bySource"] == parsed(blocks.CLIENT_STATS)["data"]["bySource"]
 
 
-def test_get_clients_needing_attention(alice: Member) -> None:
-    assert data(alice.get("/clients/needs-attention")) == []
-    assert data(alice.get("/clients/needs-attention?limit=1")) == []
-
-
-def test_lists_of_values_are_the_documents() -> None:
-    assert set(ClientStatus) == {"ACTIVE", "LEAD", "PROSPECT", "INACTIVE", "ARCHIVED"}
-    assert set(ClientType) == {"INDIVIDUAL", "COMPANY"}
-    assert list(ClientSort) == ["name", "createdAt", "lastInteractionAt", "totalRevenue", "healthScore"]
-    assert list(InteractionType) == [
-        "EMAIL", "CALL", "MEETING", "VIDEO_CALL", "MESSAGE", "PROPOSAL_SENT", "INVOICE_SENT", "PAYMENT_RECEIVED",
-        "CONTRACT_SIGNED", "PROJECT_COMPLETED", "FEEDBACK_RECEIVED", "OTHER",
-    ]  # fmt: skip
-    assert list(ContactRole) == [
-        "OWNER", "DECISION_MAKER", "INFLUENCER", "TECHNICAL", "BILLING", "PROJECT_MANAGER", "OTHER",
-    ]  # fmt: skip
-
-
-def test_rate_limits_are_the_documents() -> None:
-    rates = Settings().rates()
-    assert (rates["read"], rates["write"], rates["sync"]) == (Rate(100, 60), Rate(50, 60), Rate(5, 60))
-
-
-def test_error_codes_of_clients_have_the_documents_status(alice: Member) -> None:
-    made = send(alice, "POST", "/clients", CREATE_CLIENT, 201)
-    missing = "01900000-0000-7000-8000-000000000000"
-    refused(alice.get(f"/clients/{missing}"), 404, "CLIENT_NOT_FOUND")
-    refused(alice.get(f"/clients/{made['id']}/contacts/{missing}"), 404, "CONTACT_NOT_FOUND")
-    again = alice.post("/clients", json.loads(CREATE_CLIENT))
-    refused(again, 409, "CLIENT_ALREADY_EXISTS")
+def test_get_clients_needing_attention(clock: SettableClock, alice: Member) -> None:
+    """By default ten of them; those with a low score or no recent interaction."""
+    owner = lasting(alice)
+    for _ in range(11):
+        make.client(owner)
+    kept = make.client(owner)
+    assert data(owner.get("/clients/needs-attention")) == []
+    clock.advance(days=20)
+    make.interaction(owner, kept["id"], sentiment="POSITIVE", interactionType="MEETING")
+    payment(owner, kept["id"], 50_000)
+    shown = data(owner.get("/clients/needs-attention"))
+    assert len(shown) == 10
+    assert len(data(owner.get("/clients/needs-attention?limit=100"))) == 11
+    assert kept["id"] not in {one["id"] for one in shown}
+    clock.advance(days=31)
+    assert kept["id"] in {one["id"] for one in data(owner.get("/clients/needs-attention?limit=100"))}

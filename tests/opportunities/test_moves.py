@@ -117,9 +117,9 @@ def test_won_makes_the_client_active_and_books_the_value(server: Served, alice: 
     client_event = ("client.updated", {"id": client["id"], "clientName": "Acme Corporation", "changed": ["status"],
                                        "version": 2})  # fmt: skip
     assert told(server, alice, since) == [
-        *([client_event] if status != "ACTIVE" else []),
         ("opportunity.stage_changed", {**own, "fromStage": "LEAD", "toStage": "WON"}),
         ("opportunity.won", {**own, "value": 12_000, "currency": "USD"}),
+        *([client_event] if status != "ACTIVE" else []),
     ]
     assert after["version"] == (1 if status == "ACTIVE" else 2)
     statuses = [one for one in data(alice.get(f"/clients/{client['id']}/timeline"))["entries"]

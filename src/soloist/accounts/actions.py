@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from soloist.accounts import keys, queries
+from soloist.accounts import digest, keys, queries
 from soloist.accounts.model import (
     AccountChange,
     AccountStatus,
@@ -106,8 +106,10 @@ async def admit_subject(db: Database, issuer: str, subject: str) -> None:
 
 
 async def _insert(tx: Tx, values: dict[str, object]) -> None:
+    values = {**values, "is_demo": tx.staged}
     await tx.run(_insertion(tuple(values)), tx.now, *values.values())
     await tx.run(_ADD_COUNTERS)
+    await digest.plan(tx)
 
 
 @lru_cache
@@ -158,6 +160,8 @@ async def change_account(tx: Tx, change: AccountChange) -> None:
     if faults := scale_faults(change.monetary_scale or (), base_currency):
         raise _invalid(faults)
     await tx.run(_update(tuple(values)), tx.now, *values.values())
+    if {"digest_hour", "time_zone"} & values.keys():
+        await digest.plan(tx)
     if base_currency != before.base_currency:
         await tx.run(_DROP_RATES)
     scale, zone = values.get("monetary_scale", before.monetary_scale), values.get("time_zone", before.time_zone)

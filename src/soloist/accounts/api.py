@@ -8,7 +8,7 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BeforeValidator
 
-from soloist.accounts import actions, keys, queries, sessions
+from soloist.accounts import actions, keys, mailing, queries, sessions
 from soloist.accounts.actor import Identifier, Reader, Writer
 from soloist.accounts.model import (
     AccountChange,
@@ -43,6 +43,7 @@ from soloist.infra.changes import Deleted, Found, change, deleted, reading, show
 from soloist.infra.errors import AccessDenied, TokenExpired, Unauthorized
 from soloist.infra.http import BASE, JSON, Replay, answer, enveloped
 from soloist.infra.ids import new_id
+from soloist.infra.mail import mail_server
 from soloist.infra.paging import Query
 
 router = routing.router("Account")
@@ -92,7 +93,8 @@ async def logout(request: Request, actor: Reader, body: SignOut = NO_TOKEN) -> R
 @routing.answers(Notice)
 async def forgot_password(body: ForgottenPassword, request: Request) -> Response:
     """Ask for a link to set a new password; the answer does not tell whether the address is known"""
-    # Nothing can be sent without a mail server, so no token is made that nobody would receive.
+    if mail_server(request.app.state.settings) is not None:
+        await mailing.ask_reset(request.app.state.db, body.email)
     return answer({"message": "If this address has an account and mail is set up here, a link is on its way."})
 
 

@@ -226,6 +226,10 @@ class AccountChange(Profile):
         {"id", "email", "recalculating", "status", "version", "createdAt", "updatedAt"}
     )
     monetary_scale: MonetaryScale = UNSENT
+    email_notices: bool = Field(UNSENT, description="Whether reminders are also told by e-mail, where mail is set up")
+    digest_hour: Annotated[int, Field(ge=0, le=23)] | None = Field(
+        None, description="Local hour of the daily digest by e-mail; null: none"
+    )
 
     @classmethod
     def cross_faults(cls, raw: Mapping[str, object]) -> list[tuple[str, str, str]]:

@@ -96,6 +96,11 @@ _LOGIN = crossing(
 _ANY_ACCOUNT = crossing(
     "any account", "registration may close after the first account", "select exists (select from accounts)"
 )
+_ANY_REAL_ACCOUNT = crossing(
+    "any real account",
+    "the clock may be set only where all accounts are demo data",
+    "select exists (select from accounts where not is_demo)",
+)
 _ACCOUNT = statement(f"select a.version, {json_object(Account, 'a')} as raw from accounts a where a.account_id = $1")
 _API_KEY = statement(
     f"select k.version, {json_object(ApiKey, 'k')} as raw from api_keys k where k.account_id = $1 and k.id = $2"
@@ -190,6 +195,12 @@ async def find_account(db: Database, email: str) -> UUID | None:
 async def any_account(conn: Connection) -> bool:
     """Whether there is an account at all."""
     found: bool = await conn.fetchval(_ANY_ACCOUNT)
+    return found
+
+
+async def any_real_account(conn: Connection) -> bool:
+    """Whether there is an account that is not demo data."""
+    found: bool = await conn.fetchval(_ANY_REAL_ACCOUNT)
     return found
 
 

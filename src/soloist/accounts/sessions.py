@@ -5,6 +5,7 @@ second time was stolen or copied, so the session ends.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +17,7 @@ from soloist.accounts.model import AccountStatus, InvalidCredentials, Registrati
 from soloist.accounts.passwords import Passwords
 from soloist.accounts.revocations import announce
 from soloist.accounts.throttle import Throttle
-from soloist.accounts.tokens import ACCESS_LIFE, REFRESH_LIFE, RESET_LIFE, Opaque, Tokens
+from soloist.accounts.tokens import ACCESS_LIFE, REFRESH_LIFE, Opaque, Tokens
 from soloist.infra.changes import Found
 from soloist.infra.db import Database, Tx
 from soloist.infra.errors import Problem, TokenExpired, Unauthorized, one_fault
@@ -162,7 +163,10 @@ async def end(tx: Tx, session_id: UUID, because: str) -> None:
 
 
 _ADD_RESET = statement(
-    "insert into password_resets (account_id, id, token_hash, created_at, expires_at) values ($1, $2, $3, $4, $5)"
+    """
+    insert into password_resets (account_id, id, token_hash, created_at, expires_at) values ($1, $2, $3, $4, $5)
+    on conflict (account_id, id) do update set token_hash = excluded.token_hash
+    """
 )
 _USE_RESET = statement(
     """
@@ -178,14 +182,10 @@ _RESET_STANDS = statement(
 )
 
 
-async def request_reset(db: Database, tokens: Tokens, email: str) -> str | None:
-    """A token with which the password of `email` can be set once within an hour; None if no account has it."""
-    account_id = await queries.find_account(db, email)
-    if account_id is None:
-        return None
-    async with db.changing(actions.nobody_yet(account_id, "password reset")) as tx:
-        token = tokens.reset(account_id, new_id())
-        await tx.run(_ADD_RESET, token.row_id, token.digest, tx.now, tx.now + RESET_LIFE)
+async def make_reset(tx: Tx, tokens: Tokens, reset_id: UUID, until: datetime) -> str:
+    """A token with which the account's password can be set once before `until`; one made before for this id is void."""
+    token = tokens.reset(tx.account_id, reset_id)
+    await tx.run(_ADD_RESET, token.row_id, token.digest, tx.now, until)
     return token.text
 
 

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from soloist.accounts.model import AccountStatus, Scope, WeekStart
 from soloist.infra.shape import Instant, Money, Record, Sql
 
@@ -20,6 +22,8 @@ class Account(Record):
     locale: str
     week_start: WeekStart
     monetary_scale: list[Money]
+    email_notices: bool = Field(description="Whether reminders are also told by e-mail, where mail is set up")
+    digest_hour: int | None = Field(description="Local hour of the daily digest by e-mail; null: none")
     recalculating: Annotated[bool, Sql("({t}.recalculating_since is not null)")]
     status: AccountStatus
     version: int

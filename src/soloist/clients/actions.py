@@ -20,6 +20,7 @@ from soloist.events import log
 from soloist.events.model import ClientArchived, ClientCreated, ClientRestored, ClientUpdated
 from soloist.health import actions as health
 from soloist.health.model import NEW_CLIENT_SCORE
+from soloist.health.queries import Subject
 from soloist.infra import jsonbody
 from soloist.infra.changes import Found
 from soloist.infra.clock import local_day
@@ -192,23 +193,19 @@ async def interactions_changed(tx: Tx, client_id: UUID) -> None:
 
 async def revenue_changed(tx: Tx, client_id: UUID) -> None:
     """Count the client's revenue anew and refresh the health score; the client's row must be locked."""
-    await revenue.recount(tx, [client_id])
-    await health.refresh(tx, client_id)
+    await health.settle(tx, await revenue.recount_one(tx, client_id))
 
 
-_ACTIVATE = statement(
-    "update clients set status = 'ACTIVE', updated_at = $3, version = version + 1 where account_id = $1 and id = $2"
-)
+async def book_win(tx: Tx, client: Locked, subject: Subject) -> None:
+    """A deal of the client was won and its revenue counted: the client is ACTIVE from now on, its health judged anew.
 
-
-async def book_win(tx: Tx, client: Locked) -> None:
-    """A deal of the client was won: its revenue counts, and the client is ACTIVE from now on."""
+    `subject` is what health is judged by since.
+    """
     if client.status is not ClientStatus.ACTIVE:
-        await tx.run(_ACTIVATE, client.id, tx.now)
-        await _status_changed(tx, client, ClientStatus.ACTIVE)
         event = ClientUpdated(id=client.id, client_name=client.name, changed=["status"], version=client.version + 1)
-        await log.record(tx, event)
-    await revenue_changed(tx, client.id)
+        told = new_id(), event.type, log.body(event, tx.now)
+        await tx.run(_ACTIVATE, *_status_change(tx, client, ClientStatus.ACTIVE), *told)
+    await health.settle(tx, subject)
 
 
 _SAME_EMAIL = "clients_email_unique"
@@ -265,27 +262,31 @@ def _same(client: Locked, name: str, value: Any) -> bool:
     return bool(present == value)
 
 
-_MOVED = statement(
-    """
-    insert into status_changes (account_id, id, client_id, from_status, to_status, changed_at, changed_by)
+_COUNTED = ", ".join(
+    f"{name} = n.{name} + ($5 = '{status}')::int - ($4 = '{status}')::int"
+    for status, name in ((status, status.lower()) for status in ClientStatus)
+)
+_NOTED = f"""
+    counted as (update account_counters n set {_COUNTED} where n.account_id = $1)
+    insert into status_changes (account_id, client_id, id, from_status, to_status, changed_at, changed_by)
     values ($1, $2, $3, $4, $5, $6, $7)
+"""
+_MOVED = statement(f"with {_NOTED}")
+_ACTIVATE = statement(
+    f"""
+    with active as (
+        update clients c set status = 'ACTIVE', updated_at = $6, version = c.version + 1
+        where c.account_id = $1 and c.id = $2
+        returning c.id
+    ), told as ({log.record_with("active", event_id="$8", kind="$9", text="$10", at="$6")}), {_NOTED}
     """
 )
 
 
 async def _status_changed(tx: Tx, client: Locked, to: ClientStatus) -> None:
-    await tx.run(_MOVED, new_id(), client.id, client.status, to, tx.now, tx.actor.label)
-    await _count(tx, client.status, to)
+    """Note the change, and keep the account's counters; the client's row is locked before they are, always."""
+    await tx.run(_MOVED, *_status_change(tx, client, to))
 
 
-async def _count(tx: Tx, before: ClientStatus, after: ClientStatus) -> None:
-    """Keep the account's counters; last in a transaction's order of locks, so that no two can wait for each other."""
-    if before != after:
-        await tx.run(_counting(before, after))
-
-
-def _counting(before: ClientStatus, after: ClientStatus) -> Statement:
-    return statement(
-        f"""update account_counters n set {after.lower()} = n.{after.lower()} + 1,
-        {before.lower()} = n.{before.lower()} - 1 where n.account_id = $1"""
-    )
+def _status_change(tx: Tx, client: Locked, to: ClientStatus) -> tuple[object, ...]:
+    return client.id, new_id(), client.status, to, tx.now, tx.actor.label

@@ -1,5 +1,6 @@
 """What is read of clients: one statement each, its result the JSON that goes out."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -47,9 +48,9 @@ async def get(tx: Tx, client_id: UUID) -> Found:
 
 
 class Locked(NamedTuple):
-    """A client's own fields, locked until the transaction ends."""
+    """A client's own fields, or those of them that were asked for, locked until the transaction ends."""
 
-    row: asyncpg.Record
+    row: asyncpg.Record | Mapping[str, Any]
 
     @property
     def id(self) -> UUID:

@@ -1,5 +1,6 @@
 """What `soloist doctor` looks at: each finding says what is, and what to do where it is not right."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,10 +15,11 @@ from rich.table import Table
 from soloist.commands.database import reached, working
 from soloist.commands.failures import failure_of
 from soloist.documents import jobs as documents
-from soloist.infra import readiness
+from soloist.infra import queue_upkeep, readiness
 from soloist.infra.clock import system_clock
 from soloist.infra.db import Database
 from soloist.infra.errors import ServiceUnavailable
+from soloist.infra.mail import Mailer, MailServer, Unreachable, mail_server
 from soloist.infra.postgres import NoBinaries, find_binaries, running_dsn
 from soloist.infra.secrets import FILE as SECRET
 from soloist.infra.settings import Settings
@@ -61,14 +63,15 @@ class Finding(NamedTuple):
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything; a database that can't be reached hides only what lies in it."""
-    findings = [*_folder(settings.data_dir), *_programs(settings)]
+    findings = [*_folder(settings.data_dir), *_programs(settings), *_mail(settings)]
     serving = settings.database_url is not None or running_dsn(settings.data_dir) is not None
     try:
         with reached(settings, create=False) as dsn:
-            findings += working(dsn, _database)
-            findings += working(dsn, partial(_documents, open_store(settings)))
+            findings += working(settings, dsn, _database)
+            findings += working(settings, dsn, partial(_documents, open_store(settings)))
+            findings += working(settings, dsn, _jobs)
             if serving:
-                findings += working(dsn, _readiness)
+                findings += working(settings, dsn, _readiness)
             else:
                 findings.append(Finding("server", True, "not running; start it with: soloist serve"))
     except Exception as fault:
@@ -115,6 +118,25 @@ def _programs(settings: Settings) -> Iterator[Finding]:
         yield Finding("PostgreSQL programs", not needed, "none; backup and restore need them", advice)
     else:
         yield Finding("PostgreSQL programs", True, f"{found.version} in {found.bin}")
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    server = mail_server(settings)
+    if server is None:
+        yield Finding("mail", True, "no mail server; none is sent")
+        return
+    place = f"{server.host}:{server.port}, {server.security}"
+    try:
+        asyncio.run(_greet(server))
+    except Unreachable as fault:
+        yield Finding("mail", False, f"{place}: {fault}", "look at SOLOIST_SMTP_HOST and the settings beside it")
+    else:
+        yield Finding("mail", True, f"{place}, from {server.sender}")
+
+
+async def _greet(server: MailServer) -> None:
+    async with Mailer(server) as mailer:
+        await mailer.check()
 
 
 async def _database(db: Database) -> list[Finding]:
@@ -170,6 +192,15 @@ async def _documents(store: Store, db: Database) -> list[Finding]:
     else:
         advice = "the worker removes them within the hour; see that one runs" if shown else ""
     return [Finding("documents", not shown, shown or f"{found.files} files, each with its document", advice)]
+
+
+async def _jobs(db: Database) -> list[Finding]:
+    async with db.connection() as conn:
+        if not await conn.fetchval("select to_regclass('pgqueuer') is not null"):
+            return []
+    failed = ", ".join(f"{times} of {name}" for name, times in (await queue_upkeep.failed(db)).items())
+    advice = "the worker's log tells why, at level error; they are kept for a week" if failed else ""
+    return [Finding("jobs", not failed, f"failed for good: {failed}" if failed else "none failed for good", advice)]
 
 
 async def _readiness(db: Database) -> list[Finding]:

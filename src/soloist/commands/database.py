@@ -48,11 +48,11 @@ def migrated(settings: Settings, *, create: bool) -> Iterator[str]:
         yield dsn
 
 
-def working(dsn: str, work: Callable[[Database], Coroutine[Any, Any, Result]]) -> Result:
-    """Run `work` on an open database."""
+def working(settings: Settings, dsn: str, work: Callable[[Database], Coroutine[Any, Any, Result]]) -> Result:
+    """Run `work` on an open database, by the settings' clock."""
 
     async def run() -> Result:
-        db = Database(dsn, size=4, wait_seconds=10)
+        db = Database(dsn, size=4, clock=settings.clock(), wait_seconds=10)
         await db.open()
         try:
             return await work(db)

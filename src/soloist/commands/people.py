@@ -22,7 +22,7 @@ def add_user(email: Email, password_stdin: FromStdin = False, as_json: Json = Fa
     password = _password(from_stdin=password_stdin)
     passwords = Passwords(settings.password_memory_kib, settings.password_passes)
     with migrated(settings, create=True) as dsn:
-        made = working(dsn, lambda db: actions.create_account(db, email, password, passwords=passwords))
+        made = working(settings, dsn, lambda db: actions.create_account(db, email, password, passwords=passwords))
     show({"id": str(made), "email": email}, f"Added {email}.", as_json=as_json)
 
 
@@ -37,7 +37,7 @@ def set_password(email: Email, password_stdin: FromStdin = False) -> None:
     with migrated(settings, create=False) as dsn:
         password = _password(from_stdin=password_stdin)
         passwords = Passwords(settings.password_memory_kib, settings.password_passes)
-        working(dsn, lambda db: actions.set_password(db, email, password, passwords))
+        working(settings, dsn, lambda db: actions.set_password(db, email, password, passwords))
     say(f"The password of {email} is set; its sessions have ended.")
 
 
@@ -59,7 +59,7 @@ def token(
     life, settings = duration(ttl), load()
     with migrated(settings, create=False) as dsn:
         key = derived(installation_secret(settings), "tokens")
-        say(working(dsn, lambda db: actions.issue_token(db, email, life, key)))
+        say(working(settings, dsn, lambda db: actions.issue_token(db, email, life, key)))
 
 
 def create_key(
@@ -74,8 +74,9 @@ def create_key(
     from soloist.infra.settings import load
 
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    with migrated(load(), create=False) as dsn:
-        key = working(dsn, lambda db: actions.create_key(db, email, wanted, name))
+    settings = load()
+    with migrated(settings, create=False) as dsn:
+        key = working(settings, dsn, lambda db: actions.create_key(db, email, wanted, name))
     show({"key": key, "name": name, "scopes": wanted}, key, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from soloist.accounts.queries import any_account
+from soloist.accounts.queries import any_account, any_real_account
 from soloist.app import create_app
 from soloist.commands.console import Failure
 from soloist.infra.children import when_parent_ends
@@ -61,11 +61,19 @@ class _Server(uvicorn.Server):
 
 def has_accounts(dsn: str) -> bool:
     """Whether anybody has registered yet."""
+    return _asked(dsn, any_account)
 
+
+def has_real_accounts(dsn: str) -> bool:
+    """Whether there is an account that is not demo data: one opened at its real time, and not seeded."""
+    return _asked(dsn, any_real_account)
+
+
+def _asked(dsn: str, question: Callable[[asyncpg.Connection], Coroutine[Any, Any, bool]]) -> bool:
     async def ask() -> bool:
         conn = await asyncpg.connect(dsn)
         try:
-            return await any_account(conn)
+            return await question(conn)
         finally:
             await conn.close()
 
@@ -87,8 +95,10 @@ def run_server(
     `on_started` is called when requests are answered; end of file on `parent` asks to stop, too. Raises Failure
     when the application does not start.
     """
-    app = create_app(settings, dsn, alone=alone)
-    run_app(app, listener, on_started, worker=create_worker(settings, dsn) if with_worker else None, parent=parent)
+    clock = settings.clock()
+    app = create_app(settings, dsn, clock, alone=alone)
+    worker = create_worker(settings, dsn, clock) if with_worker else None
+    run_app(app, listener, on_started, worker=worker, parent=parent)
 
 
 def run_app(
@@ -105,7 +115,7 @@ def run_app(
 
 def run_worker(settings: Settings, dsn: str, on_started: Callable[[], object], *, parent: int | None = None) -> None:
     """Run the worker alone until asked to stop."""
-    _run(lambda stops: _work(create_worker(settings, dsn), stops, on_started), parent)
+    _run(lambda stops: _work(create_worker(settings, dsn, settings.clock()), stops, on_started), parent)
 
 
 def _run(main: Callable[[Stops], Coroutine[Any, Any, None]], parent: int | None) -> None:

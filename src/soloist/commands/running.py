@@ -25,16 +25,24 @@ def serve(
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="No background worker here: 'soloist worker' runs elsewhere.")
     ] = False,
+    now: Annotated[
+        str | None,
+        typer.Option(help="The time at which the clock starts, such as 2024-01-31T09:00Z; for demo data only."),
+    ] = None,
 ) -> None:
     """Start Soloist: its database, the migrations that are missing, the server and the background worker.
 
     The database is a private PostgreSQL in the data directory, or the one that DATABASE_URL names. Either is
     migrated first; several starts at once take turns. Ctrl-C stops everything in order; twice, at once.
+
+    With --now the clock starts at that time and runs on. It needs an empty database, or one whose accounts were
+    all made by 'soloist seed' or under a clock that was set.
     """
     from soloist.commands.serving import serve_until_stopped
+    from soloist.commands.times import offset
     from soloist.infra import logs, settings
 
-    found = settings.load(host=host, port=port, data_dir=data_dir, workers=workers)
+    found = settings.load(host=host, port=port, data_dir=data_dir, workers=workers, clock_offset=offset(now))
     logs.configure(found.log_format, found.log_level, sys.stdout)
     with _stoppable():
         serve_until_stopped(found, with_worker=not no_worker)

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from soloist import seed, seed_bulk
 from soloist.accounts.passwords import Passwords
 from soloist.commands.database import migrated
-from soloist.infra.clock import system_clock
 from soloist.infra.settings import Settings
 from soloist.seed import Plan, Seeded
 
@@ -29,9 +28,9 @@ def carry_out(settings: Settings, plan: Plan, *, bulk: bool) -> list[Seeded]:
         task = progress.add_task("clients", total=plan.clients * plan.accounts)
         if bulk:
             gc.disable()  # millions of rows, no cycles: looking for some takes half of the time
-            work = seed_bulk.fill(dsn, plan, system_clock, passwords, lambda count: progress.advance(task, count))
+            work = seed_bulk.fill(dsn, plan, settings.clock(), passwords, lambda count: progress.advance(task, count))
         else:
-            work = seed.fill(dsn, plan, system_clock, passwords, lambda: progress.advance(task))
+            work = seed.fill(dsn, plan, settings.clock(), passwords, lambda: progress.advance(task))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # a third faster than without
             return runner.run(work)
 

@@ -44,6 +44,7 @@ def serve_until_stopped(settings: Settings, *, with_worker: bool) -> None:
             if settings.workers == 1:
                 from soloist.commands import process  # takes most of a second: meanwhile the database starts
             dsn = database.result()
+        _check_clock(settings, dsn)
         announce = partial(_announce, settings, listener.getsockname()[1])
         with listener, _watched(postgres):
             if settings.workers == 1:
@@ -69,6 +70,21 @@ def _bring_up(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
     if applied:
         log.info("migrated", applied=applied)
     return dsn
+
+
+def _check_clock(settings: Settings, dsn: str) -> None:
+    """A clock that was set is for demo data only: real books would get times that never were."""
+    if not settings.clock_offset:
+        return
+    from soloist.commands import process
+
+    if process.has_real_accounts(dsn):
+        raise Failure(
+            "This database holds accounts that are no demo data, so the clock can't be set.",
+            "start without --now, or set it on an empty folder: soloist serve --now TIME --data-dir demo",
+            Code.USAGE,
+        )
+    log.warning("the clock is set", now=settings.clock()().isoformat(timespec="seconds"))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -128,6 +144,7 @@ def _run_children(
         "DATABASE_URL": dsn,
         "SOLOIST_DATA_DIR": str(settings.data_dir.resolve()),
         "SOLOIST_WORKERS": str(settings.workers),
+        "SOLOIST_CLOCK_OFFSET": str(settings.clock_offset),
     }
     children = Children([*servers, *workers], environment, (listener.fileno(),))
 

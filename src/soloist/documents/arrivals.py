@@ -26,10 +26,11 @@ log = structlog.get_logger("soloist.documents")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The store, and the size in bytes that a file in it may have."""
+    """The store, the size in bytes that a file in it may have, and how many seconds we wait for its next byte."""
 
     store: Store
     limit: int
+    patience: int
 
 
 @asynccontextmanager

@@ -29,7 +29,6 @@ from soloist.infra.times import wire
 
 router = APIRouter(include_in_schema=False, redirect_slashes=False)
 
-STALLED_SECONDS = 60  # without a byte
 # After a refusal this much more is read and thrown away, so that the sender is there to read the answer.
 LINGER_BYTES, LINGER_SECONDS = 4 * 1024 * 1024, 10
 _ASK_AGAIN = "Ask for a new address with POST /documents/upload-url."
@@ -52,7 +51,7 @@ class Sender:
 @router.put(PATH + "/{key:path}")
 async def receive_file(key: str, request: Request) -> Response:
     """Take in the file that an address of POST /documents/upload-url was made for."""
-    body = _Body(request)
+    body = _Body(request, request.app.state.files.patience)
     try:
         return await _receive(key, request, body)
     except Problem as problem:
@@ -145,19 +144,20 @@ def _check_headers(request: Request, place: Place, document_type: DocumentType) 
 class _Body:
     """The request's body as it comes, read once."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, patience: int) -> None:
         self._request = request
+        self._patience = patience
         self._more = True
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes; raises ValidationFailed if the connection ends, or nothing comes for a minute."""
+        """The bytes; raises ValidationFailed if the connection ends, or nothing comes for too long."""
         while self._more:
             try:
-                async with asyncio.timeout(STALLED_SECONDS):
+                async with asyncio.timeout(self._patience):
                     message = await self._request.receive()
             except TimeoutError:
                 self._more = False
-                raise _cut_off(f"nothing came for {STALLED_SECONDS} seconds") from None
+                raise _cut_off(f"nothing came for {self._patience} s") from None
             self._more = message.get("more_body", False)
             if message["type"] == "http.disconnect":
                 raise _cut_off("the connection ended before the whole file had come")

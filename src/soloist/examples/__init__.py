@@ -5,13 +5,15 @@ A test misses one that is not there, and holds each against its schema.
 
 from collections.abc import Mapping
 
-from soloist.examples import accounts, clients, documents, opportunities, reminders
+from soloist.examples import accounts, clients, documents, events, opportunities, reminders, webhooks
 from soloist.infra.openapi import Example
 
 EXAMPLES: Mapping[str, Example] = {
     **accounts.EXAMPLES,
     **clients.EXAMPLES,
     **documents.EXAMPLES,
+    **events.EXAMPLES,
     **opportunities.EXAMPLES,
     **reminders.EXAMPLES,
+    **webhooks.EXAMPLES,
 }

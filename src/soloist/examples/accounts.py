@@ -17,6 +17,8 @@ ACCOUNT: Mapping[str, object] = {
     "locale": "en",
     "weekStart": "MONDAY",
     "monetaryScale": [1000, 5000, 10000, 25000, 50000],
+    "emailNotices": True,
+    "digestHour": 7,
     "recalculating": False,
     "status": "ACTIVE",
     **STAMPS,

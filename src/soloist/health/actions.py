@@ -29,7 +29,11 @@ async def refresh(tx: Tx, client_id: UUID) -> int:
 
     The client's row must be locked by this transaction, so that no other change of an input is missed.
     """
-    subject = await queries.subject(tx, client_id)
+    return await settle(tx, await queries.subject(tx, client_id))
+
+
+async def settle(tx: Tx, subject: Subject) -> int:
+    """The same for a client whose facts were just read."""
     score = assess(subject.facts).overall
     if score != subject.score:
         await _store(tx, [Move(subject, score)])
@@ -53,15 +57,13 @@ def begin_with(client: str, score: str, day: str, at: str) -> str:
     """
 
 
-_SCORES = statement(
+_STORE = statement(
     """
-    update clients c set health_score = m.score
-    from unnest($2::uuid[], $3::smallint[]) as m (client_id, score)
-    where c.account_id = $1 and c.id = m.client_id
-    """
-)
-_HISTORY = statement(
-    """
+    with scored as (
+        update clients c set health_score = m.score
+        from unnest($2::uuid[], $3::smallint[]) as m (client_id, score)
+        where c.account_id = $1 and c.id = m.client_id
+    )
     insert into health_history as h (account_id, client_id, day, score, highest, dropped, changed_at)
     select $1, m.client_id, $6, m.score, greatest(m.score, m.previous), m.dropped, $7
     from unnest($2::uuid[], $3::smallint[], $4::smallint[], $5::boolean[]) as m (client_id, score, previous, dropped)
@@ -78,9 +80,8 @@ async def _store(tx: Tx, moves: Sequence[Move]) -> None:
     today = local_day(tx.actor.zone, tx.now)
     alarms = await _alarms(tx, moves, today)
     alarmed = {move.subject.client_id for move in alarms}
-    await tx.run(_SCORES, ids, scores)
     previous = [move.subject.score for move in moves]
-    await tx.run(_HISTORY, ids, scores, previous, [client_id in alarmed for client_id in ids], today, tx.now)
+    await tx.run(_STORE, ids, scores, previous, [client_id in alarmed for client_id in ids], today, tx.now)
     await log.record(
         tx,
         *(

@@ -31,33 +31,55 @@ _MOMENTS = """
             array_agg(i.is_outbound order by i.occurred_at, i.id) as outbound,
             array_agg(case when i.sentiment_source <> 'NONE' then i.sentiment end order by i.occurred_at, i.id) as moods
         from interactions i
-        where i.account_id = $1 and i.client_id = c.id and i.occurred_at > $2 and i.occurred_at <= $3
+        where i.account_id = $1 and i.client_id = c.id and i.occurred_at > {since} and i.occurred_at <= {now}
     ) as m on true
 """
-_SUBJECT = f"""
-    select c.id, c.display_name, c.status, c.health_score, c.created_at, c.last_interaction_at, c.total_revenue,
-        a.base_currency, a.monetary_scale, m.at, m.kinds, m.outbound, m.moods
-    from clients c
-    join accounts a on a.account_id = $1
-    {_MOMENTS}
-    where c.account_id = $1
-"""
-_ONE = statement(f"{_SUBJECT} and c.id = $4")
+
+
+def _subjects(
+    which: str, revenue: str = "c.total_revenue", joined: str = "", since: str = "$2", now: str = "$3"
+) -> str:
+    return f"""
+        select c.id, c.display_name, c.status, c.health_score, c.created_at, c.last_interaction_at,
+            {revenue} as total_revenue, a.base_currency, a.monetary_scale, m.at, m.kinds, m.outbound, m.moods
+        from clients c
+        join accounts a on a.account_id = $1
+        {joined}
+        {_MOMENTS.format(since=since, now=now)}
+        where c.account_id = $1 and {which}
+    """
+
+
+_ONE = statement(_subjects("c.id = $4"))
 _LOCK = statement(
     """
     select c.id from clients c where c.account_id = $1 and c.id > $2 and c.status <> 'ARCHIVED'
     order by c.id limit $3 for no key update skip locked
     """
 )
-_SOME = statement(f"{_SUBJECT} and c.id = any($4::uuid[]) order by c.id")
+_SOME = statement(_subjects("c.id = any($4::uuid[])") + " order by c.id")
 
 
 async def subject(tx: Tx, client_id: UUID) -> Subject:
     """The facts about one client; raises ClientNotFound."""
-    row = await tx.row(_ONE, tx.now - WINDOW, tx.now, client_id)
+    row = await tx.row(_ONE, *about(tx, client_id))
     if row is None:
         raise ClientNotFound
-    return _subject(row, tx.now)
+    return read(row, tx.now)
+
+
+def subject_with(counted: str, client: str, since: str, now: str) -> str:
+    """The facts about one client as a part of a statement that finds its revenue in the CTE `counted`.
+
+    `counted` has client_id and total; the placeholders stand for the values of `about`.
+    """
+    joined = f"join {counted} on {counted}.client_id = c.id"
+    return _subjects(f"c.id = {client}", f"{counted}.total", joined, since, now)
+
+
+def about(tx: Tx, client_id: UUID) -> tuple[datetime, datetime, UUID]:
+    """The values of a statement about one client: the moments between which interactions count, and its id."""
+    return tx.now - WINDOW, tx.now, client_id
 
 
 async def lock_batch(tx: Tx, after: UUID, size: int) -> list[Subject]:
@@ -65,10 +87,11 @@ async def lock_batch(tx: Tx, after: UUID, size: int) -> list[Subject]:
     locked = [row["id"] for row in await tx.rows(_LOCK, after, size)]
     # A statement of its own: one that began before the locks were held may not see the newest interactions.
     rows = await tx.rows(_SOME, tx.now - WINDOW, tx.now, locked) if locked else []
-    return [_subject(row, tx.now) for row in rows]
+    return [read(row, tx.now) for row in rows]
 
 
-def _subject(row: asyncpg.Record, now: datetime) -> Subject:
+def read(row: asyncpg.Record, now: datetime) -> Subject:
+    """What such a statement found of a client."""
     moments: Sequence[Moment] = ()
     if row["at"]:
         moments = [Moment(*parts) for parts in zip(row["at"], row["kinds"], row["outbound"], row["moods"], strict=True)]

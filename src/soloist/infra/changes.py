@@ -114,7 +114,7 @@ async def change(request: Request, actor: Caller) -> AsyncIterator[Change]:
     key = idempotency_key(request)
     expected = if_match(request)
     async with db.changing(actor) as plain:
-        tx = Change(plain.conn, plain.account_id, actor, plain.now, expected, plain.after_commit)
+        tx = Change(plain.conn, plain.account_id, actor, plain.now, expected, plain.after_commit, plain.staged)
         if key is not None:
             tx.key = key
             tx.fingerprint = await _fingerprint(request)
@@ -134,7 +134,7 @@ async def change_at_once(request: Request, actor: Caller) -> AsyncIterator[Chang
         return
     db: Database = request.app.state.db
     async with db.reading(actor) as plain:
-        yield _AtOnce(plain.conn, plain.account_id, actor, plain.now)
+        yield _AtOnce(plain.conn, plain.account_id, actor, plain.now, staged=plain.staged)
 
 
 class _AtOnce(Change):

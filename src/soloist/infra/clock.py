@@ -16,6 +16,11 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def shifted(ahead: timedelta) -> Clock:
+    """A clock that runs `ahead` of the present, or behind it; by nothing, the system's own."""
+    return (lambda: system_clock() + ahead) if ahead else system_clock
+
+
 def frozen_at(moment: datetime) -> Clock:
     """A clock that always answers `moment`."""
     return lambda: moment

@@ -29,6 +29,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.ConnectionFailureError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg makes of a server that was killed in the middle of a conversation
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.SerializationError,
@@ -64,6 +65,7 @@ class Tx:
     now: datetime
     expected_version: int | None = None
     after_commit: list[Any] = field(default_factory=list)
+    staged: bool = False  # the clock was set: `now` is not the present
 
     async def row(self, sql: Statement, *args: object) -> asyncpg.Record | None:
         return await self.conn.fetchrow(sql, self.account_id, *args)
@@ -97,6 +99,7 @@ class Database:
         self.dsn = dsn
         self._size = size
         self.clock = clock
+        self._staged = clock is not system_clock
         self._wait = wait_seconds
         self._pool: asyncpg.Pool | None = None
 
@@ -147,7 +150,8 @@ class Database:
             if self.pool.get_idle_size():
                 conn = await self.pool.acquire()
             else:
-                conn = await self.pool.acquire(timeout=self._wait)
+                async with asyncio.timeout(self._wait):  # asyncpg's own limit makes a task for each wait
+                    conn = await self.pool.acquire()
         except TimeoutError:
             raise ServiceUnavailable("All database connections are busy. Try again in a moment.") from None
         try:
@@ -159,14 +163,14 @@ class Database:
     async def reading(self, actor: Caller) -> AsyncIterator[Tx]:
         """For reads: one connection, no transaction; each statement sees its own snapshot."""
         async with self.connection() as conn:
-            yield Tx(conn, actor.account_id, actor, self.now())
+            yield Tx(conn, actor.account_id, actor, self.now(), staged=self._staged)
 
     @asynccontextmanager
     async def changing(self, actor: Caller) -> AsyncIterator[Tx]:
         """For changes: everything inside commits together, or nothing does."""
         async with self.connection() as conn:
             async with conn.transaction():
-                tx = Tx(conn, actor.account_id, actor, self.now())
+                tx = Tx(conn, actor.account_id, actor, self.now(), staged=self._staged)
                 yield tx
             for hook in tx.after_commit:
                 hook()

@@ -81,11 +81,9 @@ class Operation:
 
     def refusals(self) -> list[type[Problem]]:
         """Every refusal it can answer, by status."""
-        found: list[type[Problem]] = [RateLimited, InternalError, ServiceUnavailable]
+        found: list[type[Problem]] = [ValidationFailed, RateLimited, InternalError, ServiceUnavailable]
         if self.guard is not None:
             found += [Unauthorized, TokenExpired, AccessDenied]
-        if self.query is not None or self.changes:
-            found.append(ValidationFailed)
         if self.changes:
             found += [MalformedJson, PayloadTooLarge, UnsupportedMediaType]
         if self.takes_key:

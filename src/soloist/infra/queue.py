@@ -7,7 +7,7 @@ runs at least once: a handler's effect must be one transaction, or harmless twic
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import asyncpg
@@ -41,16 +41,76 @@ NAMES = _Names(durability=Durability.balanced)
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """How jobs of one name are run.
+
+    One that fails is tried again after `first_gap`, then after twice that and so on, at most `longest_gap`; with
+    its `tries` used up it is kept as failed. `patient` ones wait for somebody outside the house: they have places
+    of their own in a worker, so that they never keep others from running.
+    """
+
+    name: str
+    tries: int
+    first_gap: timedelta
+    longest_gap: timedelta
+    patient: bool
+
+    def gap_after(self, attempt: int) -> timedelta | None:
+        """How long to wait after the failed `attempt`, which counts from 1; None when it was the last."""
+        if attempt >= self.tries:
+            return None
+        return min(self.first_gap * 2.0 ** min(attempt - 1, 40), self.longest_gap)
+
+
+KINDS: dict[str, Kind] = {}  # every kind of job there is; a worker has a handler for each
+
+
+class UnknownJob(Exception):
+    """A job was enqueued, or a handler given, under a name that no kind has: a programming fault."""
+
+
+def kind(
+    name: str,
+    *,
+    tries: int = 8,
+    first_gap: timedelta = timedelta(seconds=1),
+    longest_gap: timedelta = timedelta(minutes=5),
+    patient: bool = False,
+) -> str:
+    """Declare a kind of job, beside the action that enqueues it; answers its name.
+
+    Unless told otherwise it has eight tries, which take two minutes.
+    """
+    if name in KINDS:
+        raise UnknownJob(f"two kinds of job share the name {name}")
+    KINDS[name] = Kind(name, tries, first_gap, longest_gap, patient)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One job as its handler sees it. `payload` holds ids, never personal data; `attempt` counts from 1."""
+    """One job as its handler sees it. `payload` holds ids, never personal data; `attempt` counts from 1.
+
+    `worker_id` is the worker that runs it; worker_heartbeats tells that it lives.
+    """
 
     name: str
     account_id: UUID
     payload: Mapping[str, Any]
     attempt: int
+    worker_id: UUID
 
 
 Handler = Callable[[Database, Job], Awaitable[None]]
+
+
+class Companion(Protocol):
+    """Work of a worker that goes on beside its jobs; the worker's heartbeat speaks for it, too."""
+
+    async def start(self, db: Database, worker_id: UUID) -> None: ...
+
+    async def end(self) -> None:
+        """Begin nothing more, and finish what is under way; harmless when asked twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +135,14 @@ async def enqueue(
 ) -> None:
     """Have the job `name` done once this transaction has committed, `delay` later if given.
 
-    With a `dedupe_key`, nothing is added while an equal job of this account waits or runs.
+    With a `dedupe_key`, nothing is added while an equal job of this account waits or runs. Raises UnknownJob for a
+    name that was never declared by `kind`: nobody would run it.
     """
+    if name not in KINDS:
+        raise UnknownJob(f"no kind of job is called {name}; there are {', '.join(KINDS)}")
     await queries(driver_of(tx.conn)).enqueue(
         name,
-        orjson.dumps({"account": tx.account_id, "payload": payload}),
+        orjson.dumps({"account": tx.account_id, "payload": payload}, default=str),  # asyncpg has UUIDs of its own
         execute_after=delay,
         dedupe_key=None if dedupe_key is None else f"{tx.account_id}:{name}:{dedupe_key}",
         on_conflict="skip",

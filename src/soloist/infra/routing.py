@@ -32,6 +32,7 @@ from soloist.infra.validation import check
 
 Q = TypeVar("Q", bound=BaseModel)
 G = TypeVar("G", bound=Callable[..., Any])
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 MOST_VALUES = 100  # of a list in the query string
 _BODY_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -114,7 +115,7 @@ class Route(APIRoute):
     def _start(self) -> str:
         return self.path.partition("{")[0]
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         # Who may not ask is told so before the query is judged, and (below) before the body is read.
         self.dependant.dependencies.sort(key=lambda inner: not _is_guard(inner.call))
         handle = super().get_route_handler()
@@ -124,10 +125,11 @@ class Route(APIRoute):
             kind = self.body_field.field_info.annotation
             parts = [kind, *get_args(kind)]  # a body that may be left out is `Model | None`
             self.body_model = next((one for one in parts if isinstance(one, type) and issubclass(one, BaseModel)), None)
-        if not (self.methods or set()) & _BODY_METHODS:
-            return handle
         calls = [inner.call for inner in self.dependant.dependencies if inner.call is not None]
         guards = [call for call in calls if _is_guard(call)]
+        if not (self.methods or set()) & _BODY_METHODS:
+            asks = any(hasattr(call, "query_model") for call in calls)
+            return handle if asks else _without_parameters(handle, guards)
 
         async def handle_json(request: Request) -> Response:
             for guard in guards:
@@ -137,6 +139,28 @@ class Route(APIRoute):
             return await handle(loaded)
 
         return handle_json
+
+
+def _without_parameters(handle: Handler, guards: list[Callable[..., Any]]) -> Handler:
+    """The handler of a GET that reads no query string: whoever sends one believes that it does something."""
+
+    async def handle_bare(request: Request) -> Response:
+        if request.scope["query_string"]:
+            for guard in guards:
+                await guard(request)
+            _refuse_parameters(request)
+        return await handle(request)
+
+    return handle_bare
+
+
+def _refuse_parameters(request: Request) -> None:
+    names = dict.fromkeys(_shown(key) for key in request.query_params)
+    if names:
+        message = "unknown parameter; this address takes none"
+        raise ValidationFailed(
+            [Fault(field=name, code="unknown_field", message=message) for name in list(names)[:MOST_FAULTS]]
+        )
 
 
 def router(tag: str) -> APIRouter:
@@ -159,8 +183,7 @@ def query(model: type[Q]) -> Callable[[Request], Coroutine[Any, Any, Q]]:
         twice: list[Fault] = []
         for key, value in request.query_params.multi_items():
             if "\x00" in key or "\x00" in value:
-                name = key.replace("\x00", "\\u0000")[:100]
-                raise one_fault(name, "nul_character", "a NUL character (%00) is not allowed; remove it")
+                raise one_fault(_shown(key), "nul_character", "a NUL character (%00) is not allowed; remove it")
             name = key.removesuffix("[]")
             if name in lists:
                 given.setdefault(name, []).extend(part for part in value.split(",") if part != "" or value == "")
@@ -180,6 +203,10 @@ def query(model: type[Q]) -> Callable[[Request], Coroutine[Any, Any, Q]]:
 
     read.query_model = model  # type: ignore[attr-defined]
     return read
+
+
+def _shown(key: str) -> str:
+    return key.replace("\x00", "\\u0000")[:100]
 
 
 def _without_index(fault: Fault, lists: set[str]) -> Fault:

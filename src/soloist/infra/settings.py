@@ -10,7 +10,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from datetime import timedelta
+from email.utils import getaddresses
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +27,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from soloist.infra.clock import Clock, shifted
 
 PREFIX = "SOLOIST_"
 TEST_PREFIX = "SOLOIST_TEST_"  # read by the test set-up only
@@ -84,6 +88,16 @@ def _origin(value: object) -> object:
     return text
 
 
+def _sender(value: object) -> object:
+    text = str(value).strip()
+    found = [address for _, address in getaddresses([text])]
+    # No stricter than that: the domain may be one that only the mail server knows.
+    if not (text.isprintable() and len(found) == 1 and re.fullmatch(r"[!-?A-~]+@[!-?A-~]+", found[0])):
+        raise ValueError("write an address such as 'crm@example.com' or 'Soloist <crm@example.com>'")
+    return text
+
+
+Sender = Annotated[str, BeforeValidator(_sender)]
 WebOrigin = Annotated[str, BeforeValidator(_origin)]
 RateSetting = Annotated[Rate | None, BeforeValidator(_rate), PlainSerializer(lambda rate: str(rate) if rate else "off")]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
@@ -111,6 +125,13 @@ class Settings(BaseModel):
     pool_size: int = Field(10, ge=1, le=200, description="database connections per server process")
     pool_wait_seconds: float = Field(1.5, gt=0, le=60, description="wait for a free connection before answering 503")
 
+    clock_offset: int = Field(
+        0,
+        ge=-(2**32),
+        le=2**32,
+        description="seconds the clock is set ahead (negative: back), as by `serve --now`; only with demo data",
+    )
+
     registration: Literal["first", "open", "closed"] = Field(
         "first", description="who may register: until one account exists, anybody, or nobody"
     )
@@ -126,6 +147,9 @@ class Settings(BaseModel):
     rate_limit_sync: RateSetting = Field(Rate(5, 60), description="sync requests of an account")
     rate_limit_anonymous: RateSetting = Field(Rate(300, 60), description="requests of an address without a valid token")
     trusted_proxies: Networks = Field((), description="networks whose X-Forwarded-For is believed")
+    outbound_allow: Networks = Field(
+        (), description="networks that webhooks may reach although private, such as '127.0.0.0/8'; also by plain http"
+    )
 
     reminder_overdue_hours: int = Field(
         24, ge=1, le=8760, description="hours after which an open reminder is announced as overdue"
@@ -143,6 +167,9 @@ class Settings(BaseModel):
     max_upload_bytes: int = Field(
         50 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024, description="largest file of a document"
     )
+    upload_stall_seconds: int = Field(
+        60, ge=1, le=3600, description="seconds without a byte after which an upload is cut off"
+    )
     s3_bucket: str | None = Field(
         None, min_length=3, max_length=63, description="bucket for documents, instead of the data folder"
     )
@@ -150,6 +177,21 @@ class Settings(BaseModel):
     s3_region: str = Field("us-east-1", description="region of the bucket")
     s3_access_key: str | None = Field(None, description="access key; else found where AWS's own programs look")
     s3_secret_key: SecretStr | None = Field(None, description="secret key that goes with the access key")
+
+    smtp_host: str | None = Field(None, min_length=1, description="mail server; without one, no mail is sent")
+    smtp_port: int | None = Field(
+        None, ge=1, le=65535, description="its port; else 587 with starttls, 465 with tls, 25 with none"
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="how the connection is encrypted: after the greeting, from the start, or not at all"
+    )
+    smtp_user: str | None = Field(None, min_length=1, description="user to sign in as at the mail server")
+    smtp_password: SecretStr | None = Field(None, description="password that goes with the user")
+    smtp_from: Sender | None = Field(None, description="address that mail comes from, with or without a name")
+
+    def clock(self) -> Clock:
+        """What everything takes the time from."""
+        return shifted(timedelta(seconds=self.clock_offset))
 
     def rates(self) -> dict[str, Rate | None]:
         """The rate limits by class; None where a class is not limited."""
@@ -170,6 +212,22 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("set both of SOLOIST_SMTP_USER and SOLOIST_SMTP_PASSWORD, or neither")
+        if self.smtp_host is None:
+            if {"smtp_port", "smtp_security", "smtp_user", "smtp_from"} & _chosen(self):
+                raise ValueError("SOLOIST_SMTP_HOST is needed with the other SMTP settings")
+        elif self.smtp_from is None:
+            raise ValueError("SOLOIST_SMTP_FROM is needed with SOLOIST_SMTP_HOST")
+        elif self.smtp_security == "none" and self.smtp_user is not None and not _is_loopback(self.smtp_host):
+            raise ValueError(
+                "SOLOIST_SMTP_SECURITY=none would send the password readable over the network: "
+                "use starttls or tls, or leave out SOLOIST_SMTP_USER"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _platform_is_whole(self) -> Self:
         given = [self.token_secret is not None, self.token_jwks_url is not None]
         if self.token_issuer is None and any(given):
@@ -182,6 +240,17 @@ class Settings(BaseModel):
         if self.token_secret is not None and len(self.token_secret.get_secret_value().encode()) < 32:
             raise ValueError("SOLOIST_TOKEN_SECRET is too short: at least 32 bytes")
         return self
+
+
+def _chosen(settings: Settings) -> set[str]:
+    return {name for name, field in Settings.model_fields.items() if getattr(settings, name) != field.default}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def load(environ: Mapping[str, str] | None = None, **given: object) -> Settings:

@@ -24,6 +24,7 @@ ACCOUNT_TABLES = frozenset(
         "health_history",
         "idempotency_keys",
         "interactions",
+        "mails",
         "opportunities",
         "opportunity_activities",
         "password_resets",
@@ -31,6 +32,10 @@ ACCOUNT_TABLES = frozenset(
         "sessions",
         "status_changes",
         "uploads",
+        "webhook_attempts",
+        "webhook_deliveries",
+        "webhook_secrets",
+        "webhooks",
     }
 )
 

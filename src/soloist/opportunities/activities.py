@@ -19,6 +19,17 @@ _WRITE = statement(
 )
 
 
+def write_with(moved: str, activity_id: str, kind: str, stages: tuple[str, str], notes: str, by: str, at: str) -> str:
+    """The same as a part of a statement that moves the deal `moved` in a CTE; `stages` are those before and after."""
+    before, after = stages
+    return f"""
+        insert into opportunity_activities (
+            account_id, id, opportunity_id, activity_type, from_stage, to_stage, notes, actor, created_at
+        )
+        select $1, {activity_id}, {moved}.id, {kind}, {before}, {after}, {notes}, {by}, {at} from {moved}
+    """
+
+
 async def write(
     tx: Tx,
     opportunity_id: UUID,

@@ -118,8 +118,7 @@ async def change_opportunity_stage(
 ) -> Response:
     """Move an opportunity through the pipeline"""
     async with change(request, actor) as tx:
-        await moves.change_stage(tx, opportunity_id, body.stage, body.notes)
-        return await tx.answer(200, await queries.get(tx, opportunity_id))
+        return await tx.answer(200, await moves.change_stage(tx, opportunity_id, body.stage, body.notes))
 
 
 @router.post("/opportunities/{opportunity_id}/hold")

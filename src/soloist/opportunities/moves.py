@@ -8,23 +8,16 @@ from uuid import UUID
 
 import asyncpg
 
-from soloist.accounts.rates import converted
 from soloist.clients import actions as client_actions
 from soloist.events import log
-from soloist.events.model import (
-    OpportunityLost,
-    OpportunityReopened,
-    OpportunityStageChanged,
-    OpportunityUpdated,
-    OpportunityWon,
-)
+from soloist.events.model import OpportunityReopened, OpportunityUpdated
+from soloist.infra.changes import Found
 from soloist.infra.clock import local_day
 from soloist.infra.db import Tx
 from soloist.infra.errors import one_fault
-from soloist.infra.money import plain_amount
 from soloist.infra.statement import statement
 from soloist.infra.times import wire
-from soloist.opportunities import activities, queries
+from soloist.opportunities import activities, queries, steps
 from soloist.opportunities.actions import check_deal_open, check_living
 from soloist.opportunities.model import (
     CLOSED,
@@ -36,35 +29,16 @@ from soloist.opportunities.model import (
 )
 from soloist.opportunities.valuation import revalue
 
-WON, LOST = OpportunityStage.WON, OpportunityStage.LOST
 
-_ADVANCE = statement(
-    """
-    update opportunities set stage = $3, probability = $4, status = 'OPEN', resume_on = null, updated_at = $5,
-        version = version + 1
-    where account_id = $1 and id = $2
-    """
-)
-_CLOSE = statement(
-    f"""
-    update opportunities o set closed_from_stage = o.stage, stage = $3, status = $3, probability = $4,
-        resume_on = null, actual_close_date = $5, closed_at = $6, lost_reason = $7,
-        base_value = {converted("o.estimated_value", "o.currency", "$5::date")},
-        updated_at = $6, version = o.version + 1
-    where o.account_id = $1 and o.id = $2
-    """
-)
-
-
-async def change_stage(tx: Tx, opportunity_id: UUID, to: OpportunityStage, notes: str | None = None) -> None:
-    """Move a deal along the pipeline; the probability becomes the stage's own (document "Stages").
+async def change_stage(tx: Tx, opportunity_id: UUID, to: OpportunityStage, notes: str | None = None) -> Found:
+    """Move a deal along the pipeline, and answer it; the probability becomes the stage's own (document "Stages").
 
     Won and lost are final until the deal is reopened: every move then raises OpportunityClosed. Asking for the
     stage it already has raises InvalidStageTransition. WON makes the client ACTIVE and books the revenue; the
     notes of a move to LOST become its reason. A deal on hold is resumed first.
     """
     client = None
-    if to is WON:
+    if to is OpportunityStage.WON:
         deal, client = await queries.lock_with_client(tx, opportunity_id)
     else:  # changes nothing of the client's
         deal = await queries.lock(tx, opportunity_id)
@@ -74,34 +48,12 @@ async def change_stage(tx: Tx, opportunity_id: UUID, to: OpportunityStage, notes
     check_move(before, OpportunityStatus(deal["status"]), wire(deal["closed_at"]) if deal["closed_at"] else None, to)
     if deal["status"] == OpportunityStatus.ON_HOLD:
         await activities.write(tx, opportunity_id, ActivityType.RESUMED)
-    if to in (WON, LOST):
-        today = local_day(tx.actor.zone, tx.now)
-        await tx.run(_CLOSE, opportunity_id, to, PROBABILITY[to], today, tx.now, notes if to is LOST else None)
-    else:
-        await tx.run(_ADVANCE, opportunity_id, to, PROBABILITY[to], tx.now)
-    if client is not None:
-        await client_actions.book_win(tx, client)
-    kind = ActivityType(to) if to in (WON, LOST) else ActivityType.STAGE_CHANGED
-    await activities.write(tx, opportunity_id, kind, from_stage=before, to_stage=to, notes=notes)
-    await _tell(tx, deal, before, to)
-
-
-async def _tell(tx: Tx, deal: asyncpg.Record, before: OpportunityStage, to: OpportunityStage) -> None:
-    id_, client_id, title, version = deal["id"], deal["client_id"], deal["title"], deal["version"] + 1
-    value, currency = plain_amount(deal["estimated_value"]), deal["currency"]
-    moved = OpportunityStageChanged(
-        id=id_, client_id=client_id, title=title, from_stage=before, to_stage=to, version=version
-    )
-    if to is WON:
-        won = OpportunityWon(id=id_, client_id=client_id, title=title, value=value, currency=currency, version=version)
-        await log.record(tx, moved, won)
-    elif to is LOST:
-        lost = OpportunityLost(
-            id=id_, client_id=client_id, title=title, value=value, currency=currency, version=version
-        )
-        await log.record(tx, moved, lost)
-    else:
-        await log.record(tx, moved)
+    step = steps.Step(deal, before, to, notes)
+    if client is None:
+        return await steps.take(tx, step)
+    found, subject = await steps.win(tx, step)
+    await client_actions.book_win(tx, client, subject)
+    return found
 
 
 _REOPEN = statement(

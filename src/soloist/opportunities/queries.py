@@ -20,12 +20,14 @@ from soloist.opportunities.shapes import BASE_VALUE, Activity, Opportunity, Oppo
 
 _COLUMNS = columns(Opportunity, "o")
 _SHOWN_VALUE = BASE_VALUE.replace("{t}", "o")
-_GET = statement(
-    f"""
-    select o.version, row_to_json(r)::text as raw from opportunities o cross join lateral (select {_COLUMNS}) as r
-    where o.account_id = $1 and o.id = $2
-    """
-)
+
+
+def whole(source: str) -> str:
+    """The select that renders the deals in `source`."""
+    return f"select o.version, row_to_json(r)::text as raw from {source} o cross join lateral (select {_COLUMNS}) as r"
+
+
+_GET = statement(f"{whole('opportunities')} where o.account_id = $1 and o.id = $2")
 
 
 async def get(tx: Tx, opportunity_id: UUID) -> Found:
@@ -73,12 +75,21 @@ async def lock(tx: Tx, opportunity_id: UUID) -> asyncpg.Record:
     return row
 
 
-_LOCK_CLIENT = statement(
+# The client is found, and so locked, before the deal is: as in every other transaction.
+_LOCK_BOTH = statement(
     """
-    select c.* from clients c
-    where c.account_id = $1
-        and c.id = (select o.client_id from opportunities o where o.account_id = $1 and o.id = $2)
-    for no key update of c
+    with client as materialized (
+        select c.id, c.display_name, c.status, c.version from clients c
+        where c.account_id = $1
+            and c.id = (select o.client_id from opportunities o where o.account_id = $1 and o.id = $2)
+        for no key update of c
+    )
+    select o.*, k.status as client_status, k.id as locked_id, k.display_name as locked_name,
+        k.version as locked_version
+    from (select count(*) from client) as first
+    left join client k on true
+    join opportunities o on o.account_id = $1 and o.id = $2
+    for no key update of o
     """
 )
 
@@ -89,10 +100,22 @@ async def lock_with_client(tx: Tx, opportunity_id: UUID) -> tuple[asyncpg.Record
     A deal that changes its client in between is looked at again.
     """
     while True:
-        client = await tx.row(_LOCK_CLIENT, opportunity_id)
-        deal = await lock(tx, opportunity_id)
-        if deal["client_id"] == (client["id"] if client else None):
-            return deal, Locked(client) if client else None
+        row = await tx.row(_LOCK_BOTH, opportunity_id)
+        if row is None:
+            raise OpportunityNotFound
+        if row["client_id"] == row["locked_id"]:
+            return row, _client_of(row) if row["locked_id"] else None
+
+
+def _client_of(row: asyncpg.Record) -> Locked:
+    return Locked(
+        {
+            "id": row["locked_id"],
+            "display_name": row["locked_name"],
+            "status": row["client_status"],
+            "version": row["locked_version"],
+        }
+    )
 
 
 _KEYS = {
