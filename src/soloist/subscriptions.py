@@ -5,6 +5,7 @@ told. All reactions to one event are one transaction, and each does nothing when
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from soloist.accounts.unattended import unattended
@@ -16,6 +17,7 @@ from soloist.reminders.mailing import tell_by_mail
 from soloist.webhooks.deliveries import fan_out
 
 Reaction = Callable[[Tx, UUID], Awaitable[None]]
+Wake = Callable[[UUID, UUID], None]  # the lane of an account's webhook
 
 # Of every type: fan_out, a delivery to each webhook that asked for the type. Beside it, with a mail server:
 BY_MAIL: Mapping[str, Reaction] = {
@@ -25,7 +27,7 @@ BY_MAIL: Mapping[str, Reaction] = {
 WITHOUT_MAIL: Mapping[str, Reaction] = {}
 
 
-async def react(beside: Mapping[str, Reaction], db: Database, job: Job) -> None:
+async def react(wake: Wake, beside: Mapping[str, Reaction], db: Database, job: Job) -> None:
     """Tell whoever listens to the event of the job: webhooks, and what `beside` has for its type.
 
     An event that is gone, with its account or its age, sets off nothing.
@@ -35,6 +37,7 @@ async def react(beside: Mapping[str, Reaction], db: Database, job: Job) -> None:
         event_type = await queries.find_type(tx, event_id)
         if event_type is None:
             return
-        await fan_out(tx, event_id, event_type)
+        for webhook_id in await fan_out(tx, event_id, event_type):
+            tx.after_commit.append(partial(wake, job.account_id, webhook_id))
         if event_type in beside:
             await beside[event_type](tx, event_id)

@@ -60,7 +60,7 @@ def handlers(settings: Settings, lanes: Lanes, mail: Mailing) -> dict[str, Handl
     """Name → who does it, of every kind of job."""
     reactions = subscriptions.BY_MAIL if mail_server(settings) else subscriptions.WITHOUT_MAIL
     return {
-        REACT: partial(subscriptions.react, reactions),
+        REACT: partial(subscriptions.react, lanes.wake, reactions),
         DELIVER: partial(webhooks.deliver, lanes),
         REPLAY: webhooks.replay,
         **mail.handlers,

@@ -35,31 +35,29 @@ SPARED: Mapping[ReplayScope, Sequence[DeliveryState]] = {
     ReplayScope.UNDELIVERED: [DeliveryState.PENDING, DeliveryState.DELIVERED],
 }
 
-# Each endpoint once, however often this runs; a job for each that was new.
+# Each endpoint once, however often this runs.
 _FAN_OUT = statement(
-    f"""
-    with added as (
-        insert into webhook_deliveries (
-            account_id, id, webhook_id, event_id, event_type, next_attempt_at, created_at
-        )
-        select $1, ($5::uuid[])[row_number() over (order by w.id)], w.id, $2, $3, $4, $4
-        from webhooks w
-        where w.account_id = $1 and w.status = 'ENABLED' and w.events && array['*', $3::text]
-        on conflict (account_id, webhook_id, event_id) do nothing
-        returning webhook_id
+    """
+    insert into webhook_deliveries (
+        account_id, id, webhook_id, event_id, event_type, next_attempt_at, created_at
     )
-    select count(enqueue_job(
-        '{DELIVER}', jsonb_build_object('account', $1::uuid, 'payload', jsonb_build_object('webhook', a.webhook_id))))
-    from added a
+    select $1, ($5::uuid[])[row_number() over (order by w.id)], w.id, $2, $3, $4, $4
+    from webhooks w
+    where w.account_id = $1 and w.status = 'ENABLED' and w.events && array['*', $3::text]
+    on conflict (account_id, webhook_id, event_id) do nothing
+    returning webhook_id
     """
 )
 
 
-async def fan_out(tx: Tx, event_id: UUID, event_type: str) -> int:
-    """Have an event delivered to every enabled endpoint that asked for its type; answers how many are new to it."""
+async def fan_out(tx: Tx, event_id: UUID, event_type: str) -> list[UUID]:
+    """Have an event delivered to every enabled endpoint that asked for its type; answers those it is new to.
+
+    Whoever runs this wakes their lanes after the commit. One that is not woken, for its process died, is found by
+    the rescue: a job for each delivery would cost more than the delivery.
+    """
     ids = [new_id() for _ in range(MAX_WEBHOOKS)]
-    added: int = await tx.value(_FAN_OUT, event_id, event_type, tx.now, ids)
-    return added
+    return [row["webhook_id"] for row in await tx.rows(_FAN_OUT, event_id, event_type, tx.now, ids)]
 
 
 _ADD_TEST = statement(
