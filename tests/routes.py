@@ -161,7 +161,7 @@ def own_records(person: Member, kinds: Collection[str] = frozenset(MISSING)) -> 
             ids[kind] = data(person.post(path, body), 201)["id"]
     if "delivery_id" in kinds:
         webhook_id = ids.get("webhook_id") or data(person.post("/webhooks", HOOK), 201)["id"]
-        ids["delivery_id"] = data(person.post(f"/webhooks/{webhook_id}/test"), 201)["id"]
+        ids["delivery_id"] = data(person.post(f"/webhooks/{webhook_id}/test"))["id"]
     return ids
 
 

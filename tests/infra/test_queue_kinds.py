@@ -121,15 +121,20 @@ def test_every_kind_of_job_has_a_handler_and_no_handler_is_idle() -> None:
     """In a process of its own: the tests declare kinds, too."""
     program = """
 import importlib, pkgutil, soloist
+from datetime import timedelta
 for module in pkgutil.walk_packages(soloist.__path__, "soloist."):
     importlib.import_module(module.name)
 from pydantic import SecretStr
 from soloist import mailing, worker
 from soloist.infra.queue import KINDS
+from soloist.infra.outbound import Outbound
 from soloist.infra.settings import Settings
+from soloist.webhooks.lanes import Lanes
+from soloist.webhooks.signing import Vault
+lanes = Lanes(Outbound(()), Vault(b"k" * 32), timedelta(seconds=8))
 for given in ({}, {"smtp_host": "mail.example", "smtp_from": "a@example.com"}):
     settings = Settings(secret=SecretStr("no secret, nothing is signed here"), **given)
-    handlers = worker.handlers(settings, None, mailing.start(settings))
+    handlers = worker.handlers(settings, lanes, mailing.start(settings))
     assert handlers.keys() == KINDS.keys(), (sorted(handlers), sorted(KINDS))
 print(len(KINDS))
 """
