@@ -202,7 +202,7 @@ def test_endless_file_is_cut_off_at_the_limit(postgres_limited: Served) -> None:
 
     def endless() -> Iterator[bytes]:
         nonlocal largest, sent
-        for _ in range(200):
+        for _ in range(2000):
             sent += 64 * 1024
             largest = max([largest, *map(size, folder(server).rglob("*.part"))])
             yield b"x" * 64 * 1024
@@ -213,7 +213,7 @@ def test_endless_file_is_cut_off_at_the_limit(postgres_limited: Served) -> None:
     assert "1,048,576 bytes (1 MB)" in error["message"]
     assert answer.headers["connection"] == "close"
     assert largest <= MB
-    assert sent < 8 * MB
+    assert sent < 64 * MB  # half of what was to come; what the sockets hold is on its way already
     until(lambda: not files(server))
 
 
