@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from soloist.accounts.unattended import unattended
-from soloist.infra.db import Database
+from soloist.infra.db import UNAVAILABLE, Database
 from soloist.infra.queue import Job, Periodic, enqueue
 from soloist.infra.queue_worker import Worker, cron
 from tests.infra.queueing import ALICE, effects, has, note, opened, until, working
@@ -137,7 +137,7 @@ async def test_work_goes_on_after_every_connection_was_cut(db: Database, db_url:
             try:
                 async with db.changing(ALICE) as tx:
                     await enqueue(tx, "note", {"n": "after"})
-            except asyncpg.PostgresConnectionError:  # the pool has not noticed all of them
+            except UNAVAILABLE:  # the pool has not noticed all of them
                 return False
             return True
 
