@@ -205,7 +205,7 @@ async def test_slow_answer_ends_with_its_time(script: Callable[[socket.socket], 
             started = time.monotonic()
             with pytest.raises(TimedOut):
                 await outbound.post(receiver.url(), b"{}", {}, seconds=0.7)
-            assert 0.6 < time.monotonic() - started < 3
+            assert 0.6 < time.monotonic() - started < 8
             assert receiver.hung_up.acquire(timeout=5), "the connection stays open"
 
 
@@ -215,7 +215,7 @@ async def test_receiver_that_reads_nothing_ends_with_its_time() -> None:
             started = time.monotonic()
             with pytest.raises(TimedOut):
                 await outbound.post(f"http://127.0.0.1:{listening.getsockname()[1]}/", bytes(30 * MB), {}, seconds=0.7)
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 8
 
 
 async def test_connection_that_is_not_taken_ends_with_the_time_to_connect() -> None:
@@ -230,6 +230,6 @@ async def test_connection_that_is_not_taken_ends_with_the_time_to_connect() -> N
             started = time.monotonic()
             with pytest.raises(TimedOut):
                 await outbound.post(f"http://127.0.0.1:{address[1]}/", b"{}", {}, connect_seconds=0.5)
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 8
         for each in waiting:
             each.close()

@@ -55,7 +55,7 @@ def test_first_start_makes_the_database_and_a_later_one_is_quick(tmp_path: Path)
         durations.append(time.monotonic() - begin)
         assert notes(dsn) == "500"
         server.stop()
-    assert min(durations) < 0.3
+    assert min(durations) < 1
 
 
 def test_stop_is_clean_and_lets_the_next_one_in(data_dir: Path) -> None:
