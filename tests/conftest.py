@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import clone, cluster
+from tests.market.fair import Fair, fair
+from tests.market.stock import stocked
 from tests.people import Member, Person, register
-from tests.serving import Served, SettableClock, serving, settings_for
+from tests.serving import Served, SettableClock, serving, settings_for, syncing
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +25,17 @@ def db_url(postgres: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One server for the worker's tests; accounts keep them apart."""
-    with serving(settings_for(tmp_path_factory.mktemp("data")), clone(postgres)) as served:
+def market() -> Iterator[Fair]:
+    """This worker's Market, to which every account of the server is connected; nobody changes it."""
+    with fair(clients=0) as running:
+        yield stocked(running)
+
+
+@pytest.fixture(scope="session")
+def server(postgres: str, market: Fair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for the worker's tests; accounts keep them apart. Of all jobs, only syncs are done."""
+    settings = settings_for(tmp_path_factory.mktemp("data"), market_url=market.url, market_token=market.token)
+    with serving(settings, clone(postgres)) as served, syncing(settings, served):
         yield served
 
 

@@ -12,8 +12,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from soloist.examples.market import MARKET_ID
 from soloist.infra.http import BASE
 from tests import make
+from tests.market.fair import TOKEN
 from tests.people import PASSWORD, Member, Person, data
 
 SOON = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -33,9 +35,12 @@ MISSING = {
     "document_id": "DOCUMENT_NOT_FOUND",
     "webhook_id": "WEBHOOK_NOT_FOUND",
     "delivery_id": "DELIVERY_NOT_FOUND",
+    "run_id": "SYNC_RUN_NOT_FOUND",
 }
 # Body field that names another record → the path parameter of its kind.
 LINKS = {"clientId": "client_id", "contactId": "contact_id", "opportunityId": "opportunity_id"}
+# Names something that is no record of ours.
+ELSEWHERE = {"platformClientId"}
 # Open to everybody; all else needs a token.
 PUBLIC = {
     "POST /auth/register": {"email": "route.{n}@example.com", "password": PASSWORD},
@@ -89,6 +94,10 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "POST /webhooks/{webhook_id}/rotate-secret": {"expireImmediately": True},
     "POST /webhooks/{webhook_id}/replay": {"since": YESTERDAY},
     "POST /webhooks/deliveries/{delivery_id}/replay": None,
+    "POST /clients/import": {"platformClientId": MARKET_ID},
+    "POST /clients/sync": None,
+    "PUT /me/market": {"token": TOKEN},
+    "DELETE /me/market": None,
 }
 # What must have happened before a route can do its work.
 BEFORE: dict[str, tuple[str, dict[str, Any] | None]] = {
@@ -162,6 +171,10 @@ def own_records(person: Member, kinds: Collection[str] = frozenset(MISSING)) -> 
     if "delivery_id" in kinds:
         webhook_id = ids.get("webhook_id") or data(person.post("/webhooks", HOOK), 201)["id"]
         ids["delivery_id"] = data(person.post(f"/webhooks/{webhook_id}/test"))["id"]
+    if "run_id" in kinds:
+        data(person.put("/me/market", {"token": "of-nobody"}))  # so that it brings nothing
+        ids["run_id"] = person.post("/clients/sync").json()["error"]["details"]["runId"]
+        data(person.delete("/me/market"))
     return ids
 
 

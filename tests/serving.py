@@ -12,8 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from soloist.app import create_app
+from soloist.infra.db import Database
 from soloist.infra.logs import configure
+from soloist.infra.queue import Job
+from soloist.infra.secrets import installation_secret
 from soloist.infra.settings import Settings
+from soloist.market.connection import doors_of
+from soloist.market.jobs import Syncing, carry_out
+from soloist.market.runs import SYNC
 from soloist.worker import create_worker
 
 UNLIMITED = {f"rate_limit_{name}": "off" for name in ("read", "write", "sync", "anonymous")}
@@ -99,6 +105,35 @@ def serving(settings: Settings, dsn: str, *, alone: bool = True) -> Iterator[Ser
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@contextmanager
+def syncing(settings: Settings, served: Served) -> Iterator[None]:
+    """Carry out the syncs that are asked for, in a thread of its own, and nothing else, until the block ends.
+
+    A worker would draw random numbers all the time, which tests by Hypothesis can't bear in their process.
+    """
+    ended = threading.Event()
+
+    async def carry_out_all() -> None:
+        db = Database(served.dsn, size=5, clock=served.clock)
+        await db.open()
+        shared = Syncing(doors_of(settings, installation_secret(settings), served.clock))
+        while not ended.is_set():
+            for row in await db.pool.fetch("select account_id, id from market_runs where state = 'QUEUED'"):
+                await carry_out(shared, db, Job(SYNC, row["account_id"], {"run": str(row["id"])}, 1, row["id"]))
+            await asyncio.sleep(0.02)
+        await shared.end()
+        await db.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(carry_out_all()), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from soloist.examples.parts import MADE
 from soloist.infra.http import BASE
 from tests.databases import clone
 from tests.described import Told, examples_in, faults_of, told_in
+from tests.market.fair import fair
+from tests.market.stock import stocked
 from tests.people import Member, Person, register
-from tests.serving import Served, serving, settings_for
+from tests.serving import Served, serving, settings_for, syncing
 
 # What an operation needs to have happened before its example can work.
 BEFORE: dict[str, tuple[str, str, Any]] = {
@@ -30,15 +32,19 @@ BEFORE: dict[str, tuple[str, str, Any]] = {
 # Their examples hold a token that nobody has given out.
 REFUSED = {"refreshTokens": 401, "resetPassword": 400}
 # Actions that make something others ask for by its id; they are no creations.
-MAKES = {"sendSample": "deliveryId"}
+MAKES = {"sendSample": ("deliveryId", "id"), "syncClients": ("runId", "runId")}
 
 
 @pytest.fixture(scope="module")
 def served(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of this module's own, at the time and with the e-mail addresses that the examples speak of."""
-    with serving(settings_for(tmp_path_factory.mktemp("described")), clone(postgres)) as own:
-        own.clock.freeze(datetime.fromisoformat(MADE))
-        yield own
+    folder = tmp_path_factory.mktemp("described")
+    with fair(clients=0) as market:
+        stocked(market)
+        settings = settings_for(folder, market_url=market.url, market_token=market.token)
+        with serving(settings, clone(postgres)) as own, syncing(settings, own):
+            own.clock.freeze(datetime.fromisoformat(MADE))
+            yield own
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +135,8 @@ def test_every_example_works_and_is_answered_as_told(
             expected = REFUSED.get(one.name, int(one.success))
             assert answer.status_code == expected, f"{one.name}: {answer.text}"
         if one.name in MAKES:
-            ids[MAKES[one.name]] = answer.json()["data"]["id"]
+            parameter, field = MAKES[one.name]
+            ids[parameter] = answer.json()["data"][field]
         if one.success == "201":
             learn_ids(one, answer, ids)
             (shown,) = examples_in(one.operation["responses"]["201"]["content"]["application/json"])

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,11 @@ def test_paper_runs_as_written(paper: str, postgres: str, tmp_path: Path) -> Non
     assert written
     script = "set -euo pipefail\n" + "".join(f"{step.shell}\necho; echo '{MARK}'\n" for step in written)
     settings = settings_for(tmp_path / "data", outbound_allow="127.0.0.0/8")
-    with serving(settings, clone(postgres)) as served, working(settings, served), socket.socket() as spare:
-        spare.bind(("127.0.0.1", 0))
-        own_port = str(spare.getsockname()[1])
-        spare.close()
+    ports = {port: str(free_port()) for port in ("8601", "8700")}
+    with serving(settings, clone(postgres)) as served, working(settings, served):
+        script = with_ports(script.replace("http://127.0.0.1:8600", served.url), ports)
         done = subprocess.run(
-            ["/bin/bash", "-c", script.replace("http://127.0.0.1:8600", served.url).replace("8601", own_port)],
+            ["/bin/bash", "-c", script],
             cwd=tmp_path,
             env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
             capture_output=True,
@@ -48,9 +48,24 @@ def test_paper_runs_as_written(paper: str, postgres: str, tmp_path: Path) -> Non
     outputs = done.stdout.split(MARK)
     for step, output in zip(written, outputs, strict=False):
         if step.output:
-            holds(json.loads(output), json.loads(step.output), step.shell)
+            holds(json.loads(output), json.loads(with_ports(step.output, ports)), step.shell)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(outputs) == len(written) + 1, done.stderr[-2000:]
+
+
+def with_ports(text: str, ports: Mapping[str, str]) -> str:
+    """The text with each port of the paper's programs replaced by a free one."""
+    for port, own in ports.items():
+        text = text.replace(port, own)
+    return text
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as spare:
+        spare.bind(("127.0.0.1", 0))
+        port: int = spare.getsockname()[1]
+    return port
 
 
 def holds(actual: Any, promised: Any, where: str) -> None:

@@ -6,6 +6,7 @@ from soloist.accounts.actor import reader, syncer, writer
 from soloist.accounts.model import Scope
 from soloist.examples import EXAMPLES
 from soloist.examples.clients import CLIENT_ID
+from soloist.examples.market import RUN_ID
 from soloist.infra.openapi import Words
 
 ERRORS: Mapping[str, Mapping[str, object]] = {
@@ -62,6 +63,11 @@ ERRORS: Mapping[str, Mapping[str, object]] = {
         "message": "A file may have at most 52,428,800 bytes (50 MB); this one has 52,428,801 bytes.",
         "details": {"maxSize": 52428800, "fileSize": 52428801},
     },
+    "SYNC_FAILED": {
+        "message": "The Market did not answer in time.",
+        "details": {"runId": RUN_ID},
+    },
+    "SYNC_IN_PROGRESS": {"details": {"runId": RUN_ID}},
     "METHOD_NOT_ALLOWED": {
         "message": "DELETE is not known here; allowed: GET, HEAD, PATCH.",
         "details": {"allowed": ["GET", "HEAD", "PATCH"]},
@@ -140,6 +146,7 @@ WORDS = Words(
         "Opportunities": "Deals on their way through the pipeline, and how they ended.",
         "Reminders": "What to do, when; once or again and again, in the account's time zone.",
         "Documents": "Contracts, proposals and other files of a client, uploaded here or linked.",
+        "Market": "Clients won on the Market platform: importing, synchronising, and what each sync did.",
         "Events": "What happened in the book, told as it happened; for tools that ask from time to time.",
         "Webhooks": "Addresses of yours that are told, signed, what happens here; what was sent, and sending it again.",
         "Health": "How well the relationship with a client is, from 0 to 100, with the reasons.",

@@ -28,15 +28,18 @@ from soloist.infra.gate import Gate
 from soloist.infra.limits import DatabaseWindow, Limiter, MemoryWindow
 from soloist.infra.outbound import Outbound
 from soloist.infra.paging import Cursors
+from soloist.infra.sealing import Vault
 from soloist.infra.secrets import derived, installation_secret
 from soloist.infra.settings import Settings
 from soloist.infra.stores import open_store
 from soloist.interactions import api as interactions
 from soloist.mails.model import Links
+from soloist.market import api as market
+from soloist.market.connection import doors_of
 from soloist.opportunities import api as opportunities
 from soloist.reminders import api as reminders
 from soloist.webhooks import api as webhooks
-from soloist.webhooks.signing import Vault
+from soloist.webhooks.signing import KEPT_SECRETS
 
 EXTRA_CLASSES = {("POST", f"{http.BASE}/clients/sync"): "sync"}
 
@@ -50,12 +53,14 @@ def create_app(settings: Settings, dsn: str, clock: Clock = system_clock, *, alo
     db = Database(dsn, size=settings.pool_size, clock=clock, wait_seconds=settings.pool_wait_seconds)
     identifier = Identifier(db, settings, derived(secret, "tokens"))
     window = MemoryWindow(clock) if alone else DatabaseWindow(db)
+    doors = doors_of(settings, secret, clock)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await db.open()
         async with identifier.listening():
             yield
+        await doors.close()
         await db.close()
 
     app = FastAPI(
@@ -79,15 +84,17 @@ def create_app(settings: Settings, dsn: str, clock: Clock = system_clock, *, alo
     app.state.window = window
     app.state.cursors = Cursors(derived(secret, "cursors"))
     app.state.outbound = Outbound(settings.outbound_allow)
+    app.state.doors = doors
     app.state.links = Links(settings.public_url, derived(secret, "mail"))
-    app.state.vault = Vault(derived(secret, "webhooks"))
+    app.state.vault = Vault(derived(secret, "webhooks"), KEPT_SECRETS)
     app.state.files = Files(
         open_store(settings, derived(secret, "files")), settings.max_upload_bytes, settings.upload_stall_seconds
     )
 
+    # The Market first: its /clients/market is not the client called "market".
     for api in (
-        accounts, clients, contacts, interactions, health, opportunities, reminders, documents, events, webhooks, files,
-        stopping,
+        market, accounts, clients, contacts, interactions, health, opportunities, reminders, documents, events,
+        webhooks, files, stopping,
     ):  # fmt: skip
         # Not include_router(): it would keep the routes one level down and match each request twice.
         app.router.routes.extend(api.router.routes)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from soloist.commands import about, data, people, running
+from soloist.commands import about, data, market, people, running
 from soloist.commands.console import Code, Failure, end_with
 
 app = typer.Typer(
@@ -35,6 +35,9 @@ def _register() -> None:
     app.command(epilog="Example: soloist migrate --check")(data.migrate)
     app.command(epilog="Example: soloist token ada@example.com --ttl 8h")(people.token)
     app.command(epilog="Example: soloist seed --email demo@example.com --clients 200 --months 12")(data.seed)
+    app.command("market-sim", epilog="Example: soloist market-sim --port 8700 --token a-token-for-tests")(
+        market.simulate
+    )
     app.command(epilog="Example: soloist backup ~/backups/book.zip")(data.backup)
     app.command(epilog="Example: soloist restore ~/backups/book.zip")(data.restore)
     app.command(epilog="Example: soloist doctor --json")(about.doctor)

@@ -1,4 +1,4 @@
-"""The JSON blocks of the API document, letter by letter: all but the three of Market.
+"""The JSON blocks of the API document, letter by letter.
 
 `...` stands for more of the same, `uuid` for an id; `matching.parsed` reads them.
 """
@@ -32,6 +32,26 @@ CREATED_CLIENT = """{
     "status": "ACTIVE",
     "companyName": "Acme Corporation",
     ...
+  }
+}"""
+IMPORT_CLIENT = """{
+  "platformClientId": "uuid-of-market-client"
+}"""
+IMPORTED_CLIENT = """{
+  "success": true,
+  "data": {
+    "id": "uuid",
+    "source": "MARKET_IMPORT",
+    "platformClientId": "uuid-of-market-client",
+    ...
+  }
+}"""
+SYNCED_CLIENTS = """{
+  "success": true,
+  "data": {
+    "synced": 15,
+    "created": 3,
+    "updated": 12
   }
 }"""
 FOUND_CLIENTS = """{

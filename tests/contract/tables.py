@@ -1,7 +1,9 @@
-"""The tables, lists and numbers of the API document: all but those of Market."""
+"""The tables, lists and numbers of the API document."""
 
 ENDPOINTS = (
     "POST /clients",
+    "POST /clients/import",
+    "POST /clients/sync",
     "GET /clients",
     "GET /clients/:id",
     "GET /clients/:id/health-score",
@@ -75,6 +77,7 @@ ERROR_CODES = {
     "INVALID_DOCUMENT_TYPE": 400,
     "FILE_TOO_LARGE": 400,
     "ACCESS_DENIED": 403,
+    "SYNC_FAILED": 500,
     "INVALID_RECURRING_PATTERN": 400,
 }
 EVENTS = (

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from soloist.examples.market import MARKET_ID
 from tests import make
 from tests.contract import tables
 from tests.documents.samples import pdf
@@ -112,6 +113,13 @@ def access_denied(owner: Member) -> Iterator[httpx2.Response]:
     yield send(place, pdf())
 
 
+def sync_failed(owner: Member) -> Iterator[httpx2.Response]:
+    data(owner.put("/me/market", {"token": "of-nobody"}))
+    yield owner.post("/clients/sync")
+    yield owner.post("/clients/import", {"platformClientId": MARKET_ID})
+    yield owner.get("/clients/market")
+
+
 def invalid_recurring_pattern(owner: Member) -> Iterator[httpx2.Response]:
     for pattern in (None, {}, {"frequency": "hourly"}, {"frequency": "monthly", "interval": 0}):
         body = {"title": "x", "reminderType": "CUSTOM", "dueDate": LATER, "isRecurring": True}
@@ -133,6 +141,7 @@ CASES: dict[str, Case] = {
         invalid_document_type,
         file_too_large,
         access_denied,
+        sync_failed,
         invalid_recurring_pattern,
     )
 }

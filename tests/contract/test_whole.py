@@ -27,8 +27,8 @@ def used_in_tests(module: ModuleType) -> set[str]:
     }
 
 
-def test_copy_holds_every_json_block_but_those_of_market() -> None:
-    assert len(names_of(blocks)) == 23 - 3
+def test_copy_holds_every_json_block() -> None:
+    assert len(names_of(blocks)) == 23
     for name in names_of(blocks):
         assert isinstance(parsed(getattr(blocks, name)), dict), name
 

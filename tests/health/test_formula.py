@@ -15,6 +15,7 @@ from soloist.health.model import (
     Facts,
     Health,
     Moment,
+    Rating,
     assess,
     is_drop,
     overall_score,
@@ -200,10 +201,19 @@ def test_the_median_of_an_even_number_is_the_mean_of_the_two_in_the_middle() -> 
 
 def test_a_mood_of_60_days_ago_weighs_half() -> None:
     moments = (said(61 * 24, mood="NEGATIVE"), said(24, mood="POSITIVE"))
-    mean, rated = satisfaction_of(moments)
-    assert mean == pytest.approx(200 / 3)
-    assert rated == 2
+    assert satisfaction_of(moments) == pytest.approx(200 / 3)
+    assert client(*moments).inputs.rated == 2
     assert client(*moments).satisfaction == 67
+
+
+@pytest.mark.parametrize(("stars", "value"), [(1, 0), (2, 25), (3, 50), (4, 75), (5, 100)])
+def test_a_rating_on_the_market_counts_as_a_mood_of_its_age(stars: int, value: int) -> None:
+    fresh, old = NOW - timedelta(days=1), NOW - timedelta(days=61)
+    assert satisfaction_of([], [Rating(fresh, stars)]) == value
+    assert satisfaction_of([said(61 * 24, mood="POSITIVE")], [Rating(fresh, stars)]) == pytest.approx(
+        (100 + 2 * value) / 3
+    )
+    assert satisfaction_of([said(24, mood="NEGATIVE")], [Rating(old, stars)]) == pytest.approx(value / 3)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_the_score_has_the_documents_fields_and_what_explains_it(owner: Member) 
             "currency": "USD",
             "satisfactionAverage": 100,
             "ratedInteractions": 18,
+            "marketRatings": 0,
             "medianResponseHours": None,
             "responsesCounted": 0,
         },

@@ -13,9 +13,10 @@ from soloist.infra.db import Database
 from soloist.infra.limits import DatabaseWindow, Limiter, MemoryWindow, Window, sweep
 from soloist.infra.settings import Rate
 from tests.databases import clone
+from tests.market.fair import Fair
 from tests.people import Member, Person, data, register
 from tests.routes import api_routes, call, method_of, name_of, private_routes, ready_records
-from tests.serving import Served, SettableClock, serving, settings_for
+from tests.serving import Served, SettableClock, serving, settings_for, syncing
 from tests.wire import raw, refused
 
 RATES = {"rate_limit_read": "100/minute", "rate_limit_write": "50/minute", "rate_limit_anonymous": "30/minute"}
@@ -150,9 +151,10 @@ def test_headers_parse_as_structured_fields_and_agree(limited: Served, frozen: S
     assert "retry-after" not in answer.headers
 
 
-def test_every_route_tells_the_limits(postgres: str, tmp_path: Path) -> None:
+def test_every_route_tells_the_limits(postgres: str, market: Fair, tmp_path: Path) -> None:
     rates = {"rate_limit_read": "900/minute", "rate_limit_write": "800/minute", "rate_limit_anonymous": "700/minute"}
-    with serving(settings_for(tmp_path, **rates), clone(postgres)) as served:
+    settings = settings_for(tmp_path, market_url=market.url, market_token=market.token, **rates)
+    with serving(settings, clone(postgres)) as served, syncing(settings, served):
         person = register(served.url)
         for route in private_routes(served.app):
             if name_of(route) == "POST /auth/logout":

@@ -106,6 +106,7 @@ def test_every_accounts_table_is_watched(table: str) -> None:
 MAY_CROSS = {
     "API key",
     "abandoned uploads",
+    "accounts due for a sync",
     "accounts to recalculate",
     "accounts whose digest is due",
     "accounts with rates of today",
@@ -128,10 +129,17 @@ MAY_CROSS = {
     "prune jobs",
     "prune mails",
     "prune sessions",
+    "prune sync runs",
     "rate limit",
     "recorded files",
     "suspect job",
+    "size of the book",
+    "staged items of ended runs",
+    "statistics of the book",
+    "statistics of the plan",
+    "statistics of the stage",
     "sweep rate windows",
+    "syncs under way",
     "times a job was begun",
 }
 # Run from the command line, not by the server.

@@ -1,15 +1,19 @@
 """What may happen to a client: the only writer of `clients` (but for the health score) and of its counters."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import asyncpg
+from pydantic.alias_generators import to_camel
 
 from soloist.clients import queries, revenue
 from soloist.clients.model import (
+    LIVING,
     ClientAlreadyExists,
     ClientChange,
     ClientStatus,
+    MarketLink,
     NewClient,
     display_name,
     email_key,
@@ -30,18 +34,16 @@ from soloist.infra.fields import Input
 from soloist.infra.ids import new_id
 from soloist.infra.statement import Statement, statement
 
-# One statement, for each costs about as much as all the rest of such a request, and it is a transaction by itself.
-_CREATE = statement(
-    f"""
-    with client as (
+_MADE = f"""
+    client as (
         insert into clients (
             account_id, id, client_type, source, status, company_name, first_name, last_name, display_name, sort_name,
             email, email_key, phone, website, industry, company_size, timezone, notes, tags, address, health_score,
-            search_text, created_at, updated_at
+            search_text, created_at, updated_at, platform_client_id
         ) values (
             $1, $2, $3, $4, $5, $6, $7, $8, $9, fold($9),
             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::jsonb, $20,
-            searchable(concat_ws(' ', $6::text, $7::text, $8::text, $10::text)), $21, $21
+            searchable(concat_ws(' ', $6::text, $7::text, $8::text, $10::text)), $21, $21, $26
         )
         on conflict (account_id, email_key) do nothing
         returning *
@@ -49,12 +51,19 @@ _CREATE = statement(
         {health.begin_with("client", score="$20", day="$22", at="$21")}
     ), event as (
         {log.record_with("client", event_id="$23", kind="$24", text="$25", at="$21")}
-    ), counted as (
-        update account_counters n set
-            lead = n.lead + ($5 = 'LEAD')::int, prospect = n.prospect + ($5 = 'PROSPECT')::int,
-            active = n.active + ($5 = 'ACTIVE')::int, inactive = n.inactive + ($5 = 'INACTIVE')::int
-        from client where n.account_id = $1
     )
+"""
+
+
+def _counting(status: str) -> str:
+    sums = (f"{name.lower()} = n.{name.lower()} + ({status} = '{name}')::int" for name in LIVING)
+    return f"update account_counters n set {', '.join(sums)}"
+
+
+# One statement, for each costs about as much as all the rest of such a request, and it is a transaction by itself.
+_CREATE = statement(
+    f"""
+    with {_MADE}, counted as ({_counting("$5")} from client where n.account_id = $1)
     {queries.whole("client")}
     """
 )
@@ -73,6 +82,34 @@ async def create(tx: Tx, new: NewClient) -> Created:
     Raises ClientAlreadyExists when any client of the account, archived ones included, has the e-mail address.
     """
     client_id = new_id()
+    row = await tx.row(_CREATE, *_new(tx, new, client_id, None))
+    if row is None:
+        await _refuse_duplicate(tx, email_key(new.email) or "")
+    return Created(client_id, Found(row["version"], row["raw"]))
+
+
+_CREATE_FROM_MARKET = statement(f"with {_MADE} select client.id from client")
+_COUNT_IN = statement(f"{_counting('$2')} where n.account_id = $1")
+
+
+async def create_from_market(tx: Tx, new: NewClient, platform_client_id: str) -> UUID:
+    """Add a client of the Market to the book; raises as `create`.
+
+    It is counted by `count_in`, last of all: until the commit nobody else of the account gets past that.
+    """
+    client_id: UUID | None = await tx.value(_CREATE_FROM_MARKET, *_new(tx, new, new_id(), platform_client_id))
+    if client_id is None:
+        await _refuse_duplicate(tx, email_key(new.email) or "")
+    return client_id
+
+
+async def count_in(tx: Tx, status: ClientStatus) -> None:
+    """Count a new client in the account's totals."""
+    await tx.run(_COUNT_IN, status)
+
+
+def _new(tx: Tx, new: NewClient, client_id: UUID, platform_client_id: str | None) -> tuple[object, ...]:
+    """The values of _MADE."""
     name = display_name(new.company_name, new.first_name, new.last_name)
     event = ClientCreated(
         id=client_id,
@@ -82,19 +119,18 @@ async def create(tx: Tx, new: NewClient) -> Created:
         source=new.source,
         version=1,
     )
-    row = await tx.row(
-        _CREATE, client_id, new.client_type, new.source, new.status, new.company_name, new.first_name, new.last_name,
+    return (
+        client_id, new.client_type, new.source, new.status, new.company_name, new.first_name, new.last_name,
         name, new.email, email_key(new.email), new.phone, new.website, new.industry, new.company_size, new.timezone,
         new.notes, new.tags, _column(new.address), NEW_CLIENT_SCORE, tx.now, local_day(tx.actor.zone, tx.now),
-        new_id(), event.type, log.body(event, tx.now),
+        new_id(), event.type, log.body(event, tx.now), platform_client_id,
     )  # fmt: skip
-    if row is None:
-        await _refuse_duplicate(tx, email_key(new.email) or "")
-    return Created(client_id, Found(row["version"], row["raw"]))
 
 
 async def update(tx: Tx, client_id: UUID, change: ClientChange) -> None:
     """Change the fields that were sent; values equal to the present ones change nothing, not even the version.
+
+    From now on the changed fields are the freelancer's: no sync replaces them.
 
     Raises ClientArchived for an archived client, ClientAlreadyExists for an e-mail address of another one, and
     ValidationFailed when the client would be left without the name its type needs.
@@ -108,13 +144,23 @@ async def update(tx: Tx, client_id: UUID, change: ClientChange) -> None:
     faults = name_faults(after["client_type"], after["company_name"], after["first_name"], after["last_name"])
     if faults:
         raise ValidationFailed([Fault(field=field, code=code, message=text) for field, code, text in faults])
-    await _write(tx, client, changed, after)
+    by_hand = sorted({*client.row["set_by_hand"], *changed})
+    await _write(tx, client, changed, {**after, "set_by_hand": by_hand})
     if "status" in changed:
         await _status_changed(tx, client, changed["status"])
-    name = display_name(after["company_name"], after["first_name"], after["last_name"])
-    fields = [ClientChange.model_fields[field].alias or field for field in changed]
-    event = ClientUpdated(id=client_id, client_name=name, changed=sorted(fields), version=client.version + 1)
-    await log.record(tx, event)
+    await _tell_updated(tx, client, changed, after)
+
+
+async def follow_market(tx: Tx, client: Locked, changed: Mapping[str, Any], link: MarketLink | None) -> None:
+    """Take field values over from the Market, and link the client to it if `link` is given.
+
+    Which fields may change is the caller's to know. The status stays, that of an archived client, too. Raises
+    ClientAlreadyExists for an e-mail address of another client.
+    """
+    columns = {**changed, **(link._asdict() if link else {})}
+    after = {**dict(client.row), **columns}
+    await _write(tx, client, {name: value for name, value in columns.items() if name != "set_by_hand"}, after)
+    await _tell_updated(tx, client, columns.keys() - {"set_by_hand"}, after)
 
 
 _ARCHIVE = statement(
@@ -187,8 +233,13 @@ async def interactions_changed(tx: Tx, client_id: UUID) -> None:
 
     The client's row must be locked by this transaction.
     """
-    await tx.run(_LAST_CONTACT, client_id, tx.now)
+    await last_contact_changed(tx, client_id)
     await health.refresh(tx, client_id)
+
+
+async def last_contact_changed(tx: Tx, client_id: UUID) -> None:
+    """As `interactions_changed`, where the health score is the caller's to refresh."""
+    await tx.run(_LAST_CONTACT, client_id, tx.now)
 
 
 async def revenue_changed(tx: Tx, client_id: UUID) -> None:
@@ -211,8 +262,9 @@ async def book_win(tx: Tx, client: Locked, subject: Subject) -> None:
 _SAME_EMAIL = "clients_email_unique"
 
 
-async def _write(tx: Tx, client: Locked, changed: dict[str, Any], after: dict[str, Any]) -> None:
+async def _write(tx: Tx, client: Locked, changed: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     columns = {name: _column(value) for name, value in changed.items()}
+    columns["set_by_hand"] = after["set_by_hand"]
     if changed.keys() & {"company_name", "first_name", "last_name"}:
         columns["display_name"] = display_name(after["company_name"], after["first_name"], after["last_name"])
     if "email" in changed:
@@ -226,6 +278,12 @@ async def _write(tx: Tx, client: Locked, changed: dict[str, Any], after: dict[st
         await _refuse_duplicate(tx, columns["email_key"] or "")
     if changed.keys() & {"company_name", "first_name", "last_name", "email"}:
         await tx.run(_REFRESH_SEARCH, client.id)
+
+
+async def _tell_updated(tx: Tx, client: Locked, changed: Iterable[str], after: Mapping[str, Any]) -> None:
+    name = display_name(after["company_name"], after["first_name"], after["last_name"])
+    fields = sorted(to_camel(field) for field in changed)
+    await log.record(tx, ClientUpdated(id=client.id, client_name=name, changed=fields, version=client.version + 1))
 
 
 def _update(columns: tuple[str, ...]) -> Statement:

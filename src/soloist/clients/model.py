@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -179,6 +179,13 @@ class ClientChange(ClientFields):
     @classmethod
     def cross_faults(cls, raw: Mapping[str, object]) -> list[tuple[str, str, str]]:
         return [] if raw else [NOTHING_TO_CHANGE]
+
+
+class MarketLink(NamedTuple):
+    """A client's id on the Market, and which of its fields are the freelancer's at the moment it is linked."""
+
+    platform_client_id: str
+    set_by_hand: list[str]
 
 
 NAME_FOR_COMPANY = ("companyName", "name_required", "companyName is required for a client of type COMPANY")

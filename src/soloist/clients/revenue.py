@@ -1,7 +1,7 @@
 """A client's revenue: every fact counted once, in the account's base currency, equal at all times to this sum.
 
-The facts: payments received that belong to no deal, and the values of won deals. Unlike currencies are never
-added: what no rate converts is reported beside the sum.
+The facts: payments received that belong to no deal, the values of won deals, and money synced from the Market.
+Unlike currencies are never added: what no rate converts is reported beside the sum.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,11 @@ def _counted(clients: str, and_also: str = "") -> str:
         select o.client_id, o.currency, o.estimated_value, o.actual_close_date
         from opportunities o
         where o.account_id = $1 and o.client_id = any({clients}) and o.status = 'WON' and o.estimated_value > 0
+        union all
+        select p.client_id, p.currency, p.amount, (p.paid_at at time zone z.time_zone)::date
+        from market_payments p
+        join accounts z on z.account_id = $1
+        where p.account_id = $1 and p.client_id = any({clients}) and p.amount > 0
         {more}
     ),
     -- A currency has a rate or has none: within one, all amounts are converted or none is.

@@ -44,7 +44,7 @@ def serve(
 
     found = settings.load(host=host, port=port, data_dir=data_dir, workers=workers, clock_offset=offset(now))
     logs.configure(found.log_format, found.log_level, sys.stdout)
-    with _stoppable():
+    with stoppable():
         serve_until_stopped(found, with_worker=not no_worker)
 
 
@@ -67,13 +67,13 @@ def worker() -> None:
             "start 'soloist serve --no-worker' first, or set DATABASE_URL",
             Code.TEMPORARY,
         )
-    with _stoppable():
+    with stoppable():
         migrations.migrate(dsn)
         process.run_worker(found, dsn, lambda: None)
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """SIGTERM and Ctrl-C end the block in order, also before and after the event loop that handles them itself."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):

@@ -36,7 +36,7 @@ def serve_until_stopped(settings: Settings, *, with_worker: bool) -> None:
         with ThreadPoolExecutor(1, "start") as beside:
             database = beside.submit(_bring_up, settings, postgres)
             try:
-                listener = _listen(settings.host, settings.port)
+                listener = listen(settings.host, settings.port)
             except Failure:
                 if isinstance(reason := database.exception(), AlreadyRunning):
                     raise reason from None  # a second start on one folder: the port is only its second trouble
@@ -87,7 +87,7 @@ def _check_clock(settings: Settings, dsn: str) -> None:
     log.warning("the clock is set", now=settings.clock()().isoformat(timespec="seconds"))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket bound to the address; it takes connections only when the server is up."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -8,15 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field
 
 from soloist.clients.model import Website
 from soloist.documents.kinds import DocumentType
 from soloist.infra.errors import Problem
 from soloist.infra.fields import NOTHING_TO_CHANGE, UNSENT, Input, Line, OneOf, Tags, Text, UuidIn, refusal
 from soloist.infra.paging import Paging, Query, Whole
-from soloist.infra.shape import Record, Sql
-from soloist.infra.times import wire
+from soloist.infra.shape import Instant, Record, Sql
 
 UPLOAD_TERM = timedelta(minutes=15)  # an upload has to begin in this time
 DOWNLOAD_TERM = timedelta(minutes=5)
@@ -63,9 +62,6 @@ class Document(Record):
     updated_at: datetime
 
 
-Expiry = Annotated[datetime, PlainSerializer(wire, return_type=str, when_used="json")]
-
-
 class UploadTarget(Record):
     """Where and how to send a file, once, within 15 minutes."""
 
@@ -77,14 +73,14 @@ class UploadTarget(Record):
     headers: dict[str, str] = Field(description="Headers to send with it")
     fields: dict[str, str] = Field(default_factory=dict, description="With POST: what comes before the file, in order")
     max_size: int = Field(description="Bytes")
-    expires_at: Expiry
+    expires_at: Instant
 
 
 class DownloadLink(Record):
     """Where a document's file can be had."""
 
     download_url: str
-    expires_at: Expiry | None = Field(description="Null for a link to somewhere else")
+    expires_at: Instant | None = Field(description="Null for a link to somewhere else")
 
 
 class DocumentStats(Record):

@@ -5,7 +5,7 @@ A test misses one that is not there, and holds each against its schema.
 
 from collections.abc import Mapping
 
-from soloist.examples import accounts, clients, documents, events, opportunities, reminders, webhooks
+from soloist.examples import accounts, clients, documents, events, market, opportunities, reminders, webhooks
 from soloist.infra.openapi import Example
 
 EXAMPLES: Mapping[str, Example] = {
@@ -13,6 +13,7 @@ EXAMPLES: Mapping[str, Example] = {
     **clients.EXAMPLES,
     **documents.EXAMPLES,
     **events.EXAMPLES,
+    **market.EXAMPLES,
     **opportunities.EXAMPLES,
     **reminders.EXAMPLES,
     **webhooks.EXAMPLES,

@@ -123,6 +123,7 @@ HEALTH: Mapping[str, object] = {
         "currency": "USD",
         "satisfactionAverage": 90,
         "ratedInteractions": 9,
+        "marketRatings": 1,
         "medianResponseHours": 20,
         "responsesCounted": 6,
     },

@@ -52,9 +52,19 @@ class Moment(NamedTuple):
     mood: str | None  # None: the text was not analysed
 
 
+class Rating(NamedTuple):
+    """A client's rating on the Market, 1 to 5."""
+
+    at: datetime
+    stars: int
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that goes into a score. `moments` are those of the last 180 days, oldest first, none in the future."""
+    """Everything that goes into a score.
+
+    `moments` and `ratings` are those of the last 180 days, oldest first, none in the future.
+    """
 
     now: datetime
     client_since: datetime
@@ -62,6 +72,7 @@ class Facts:
     revenue: Decimal
     scale: Sequence[Decimal]
     moments: Sequence[Moment]
+    ratings: Sequence[Rating] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,7 @@ class Inputs:
     revenue: Decimal
     satisfaction: float | None
     rated: int
+    ratings: int
     median_reply_seconds: int | None
     recent_reply_seconds: int | None  # of the questions of the last 90 days
     earlier_reply_seconds: int | None  # of those before
@@ -138,14 +150,15 @@ def _inputs(facts: Facts) -> Inputs:
     gaps = reply_gaps(facts.moments, facts.now)
     late = [seconds for asked, seconds in gaps if asked >= recent]
     early = [seconds for asked, seconds in gaps if asked < recent]
-    mood, rated = satisfaction_of(facts.moments)
+    satisfaction = satisfaction_of(facts.moments, facts.ratings)
     return Inputs(
         days_since_contact=None if facts.last_contact is None else max(0, (facts.now - facts.last_contact).days),
         client_age_days=max(0, (facts.now - facts.client_since).days),
         interactions_90_days=sum(1 for moment in facts.moments if moment.at > recent),
         revenue=facts.revenue,
-        satisfaction=mood,
-        rated=rated,
+        satisfaction=satisfaction,
+        rated=sum(moment.mood is not None for moment in facts.moments),
+        ratings=len(facts.ratings),
         median_reply_seconds=_median([seconds for _, seconds in gaps]),
         recent_reply_seconds=_median(late),
         earlier_reply_seconds=_median(early),
@@ -173,17 +186,21 @@ def reply_gaps(moments: Sequence[Moment], now: datetime) -> list[tuple[datetime,
     return gaps
 
 
-def satisfaction_of(moments: Sequence[Moment]) -> tuple[float | None, int]:
-    """The mean mood (0–100), newer ones weighing more (half-life 60 days), and how many moods it comes from."""
-    rated = [moment for moment in moments if moment.mood is not None]
-    if not rated:
-        return None, 0
+def satisfaction_of(moments: Sequence[Moment], ratings: Sequence[Rating] = ()) -> float | None:
+    """The mean of moods and ratings (0–100, r stars count (r − 1) × 25), newer ones weighing more: half-life 60 days.
+
+    None where nothing is known.
+    """
+    known = [(moment.at, MOODS[moment.mood]) for moment in moments if moment.mood is not None]
+    known += [(rating.at, (rating.stars - 1) * 25) for rating in ratings]
+    if not known:
+        return None
     # Weighed against the newest, not against now: the mean is the same, and moods of one moment weigh exactly 1.
-    newest = rated[-1].at
-    weights = [0.5 ** ((newest - moment.at) / HALF_LIFE) for moment in rated]
-    total = sum(weight * MOODS[str(moment.mood)] for weight, moment in zip(weights, rated, strict=True))
+    newest = max(at for at, _ in known)
+    weights = [0.5 ** ((newest - at) / HALF_LIFE) for at, _ in known]
+    total = sum(weight * value for weight, (_, value) in zip(weights, known, strict=True))
     # Roots of two are not exact in binary: what is 87.5 must not come out a hair below, and be rounded down.
-    return round(total / sum(weights), 9), len(rated)
+    return round(float(total / sum(weights)), 9)
 
 
 def _recency(inputs: Inputs) -> int:

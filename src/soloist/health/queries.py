@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from soloist.clients.model import ClientNotFound
-from soloist.health.model import WINDOW, Facts, Moment
+from soloist.health.model import WINDOW, Facts, Moment, Rating
 from soloist.infra.db import Tx
 from soloist.infra.statement import statement
 
@@ -33,6 +33,12 @@ _MOMENTS = """
         from interactions i
         where i.account_id = $1 and i.client_id = c.id and i.occurred_at > {since} and i.occurred_at <= {now}
     ) as m on true
+    left join lateral (
+        select array_agg(v.reviewed_at order by v.reviewed_at, v.id) as rated_at,
+            array_agg(v.rating order by v.reviewed_at, v.id) as ratings
+        from market_reviews v
+        where v.account_id = $1 and v.client_id = c.id and v.reviewed_at > {since} and v.reviewed_at <= {now}
+    ) as v on true
 """
 
 
@@ -41,7 +47,8 @@ def _subjects(
 ) -> str:
     return f"""
         select c.id, c.display_name, c.status, c.health_score, c.created_at, c.last_interaction_at,
-            {revenue} as total_revenue, a.base_currency, a.monetary_scale, m.at, m.kinds, m.outbound, m.moods
+            {revenue} as total_revenue, a.base_currency, a.monetary_scale, m.at, m.kinds, m.outbound, m.moods,
+            v.rated_at, v.ratings
         from clients c
         join accounts a on a.account_id = $1
         {joined}
@@ -95,6 +102,9 @@ def read(row: asyncpg.Record, now: datetime) -> Subject:
     moments: Sequence[Moment] = ()
     if row["at"]:
         moments = [Moment(*parts) for parts in zip(row["at"], row["kinds"], row["outbound"], row["moods"], strict=True)]
+    ratings: Sequence[Rating] = ()
+    if row["ratings"]:
+        ratings = [Rating(*parts) for parts in zip(row["rated_at"], row["ratings"], strict=True)]
     facts = Facts(
         now,
         row["created_at"],
@@ -102,6 +112,7 @@ def read(row: asyncpg.Record, now: datetime) -> Subject:
         row["total_revenue"],
         row["monetary_scale"],
         moments,
+        ratings,
     )
     return Subject(row["id"], row["display_name"], row["status"], row["health_score"], row["base_currency"], facts)
 

@@ -39,8 +39,9 @@ class InputsShown(Record):
     interactions_last_90_days: int
     total_revenue: float
     currency: str
-    satisfaction_average: float | None = Field(description="0 to 100, newer interactions weighing more")
+    satisfaction_average: float | None = Field(description="0 to 100, newer interactions and ratings weighing more")
     rated_interactions: int
+    market_ratings: int = Field(description="Ratings by the client on the Market")
     median_response_hours: float | None
     responses_counted: int
 
@@ -86,6 +87,7 @@ def report(health: Health, currency: str, calculated_at: datetime) -> HealthRepo
             currency=currency,
             satisfaction_average=None if inputs.satisfaction is None else _two_places(Decimal(inputs.satisfaction)),
             rated_interactions=inputs.rated,
+            market_ratings=inputs.ratings,
             median_response_hours=None if reply is None else _two_places(Decimal(reply) / 3600),
             responses_counted=inputs.replies,
         ),

@@ -55,10 +55,12 @@ def _contact(inputs: Inputs) -> str:
 
 
 def _satisfaction(health: Health) -> str:
-    rated = health.inputs.rated
-    if rated == 0:
+    rated, ratings = health.inputs.rated, health.inputs.ratings
+    if not rated and not ratings:
         return "No mood is known from the last 180 days: 50 of 100 as the middle."
-    return f"The mood of {_count(rated, 'interaction')}, newer ones weighing more: {health.satisfaction} of 100."
+    parts = [f"The mood of {_count(rated, 'interaction')}"] if rated else []
+    parts += [f"{_count(ratings, 'rating')} on the Market"] if ratings else []
+    return f"{' and '.join(parts)}, newer ones weighing more: {health.satisfaction} of 100."
 
 
 def _responsiveness(health: Health) -> str:
@@ -87,9 +89,10 @@ def _reply_advice(inputs: Inputs) -> list[str]:
 
 
 def _mood_advice(health: Health) -> list[str]:
-    if health.inputs.rated and health.satisfaction < 50:
+    known = health.inputs.rated + health.inputs.ratings
+    if known and health.satisfaction < 50:
         return ["Recent notes sound unhappy: ask what is wrong and agree on a next step."]
-    if health.inputs.rated >= 3 and health.satisfaction >= 80:
+    if known >= 3 and health.satisfaction >= 80:
         return ["The client is happy: a good moment to ask for a referral or a testimonial."]
     return []
 

@@ -4,7 +4,8 @@ A job is written on the caller's own connection, so it exists exactly when the c
 runs at least once: a handler's effect must be one transaction, or harmless twice.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, cast
@@ -111,6 +112,20 @@ class Companion(Protocol):
 
     async def end(self) -> None:
         """Begin nothing more, and finish what is under way; harmless when asked twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """Several of them, started in this order."""
+
+    parts: Sequence[Companion]
+
+    async def start(self, db: Database, worker_id: UUID) -> None:
+        for part in self.parts:
+            await part.start(db, worker_id)
+
+    async def end(self) -> None:
+        await asyncio.gather(*(part.end() for part in self.parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,13 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = Field(None, description="password that goes with the user")
     smtp_from: Sender | None = Field(None, description="address that mail comes from, with or without a name")
 
+    market_url: WebOrigin | None = Field(
+        None, description="address of the Market that accounts without one of their own are connected to"
+    )
+    market_token: SecretStr | None = Field(
+        None, min_length=1, description="token for that Market: every such account reads as its freelancer"
+    )
+
     def clock(self) -> Clock:
         """What everything takes the time from."""
         return shifted(timedelta(seconds=self.clock_offset))
@@ -225,6 +232,12 @@ class Settings(BaseModel):
                 "SOLOIST_SMTP_SECURITY=none would send the password readable over the network: "
                 "use starttls or tls, or leave out SOLOIST_SMTP_USER"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _market_is_whole(self) -> Self:
+        if self.market_token is not None and self.market_url is None:
+            raise ValueError("SOLOIST_MARKET_URL is needed with SOLOIST_MARKET_TOKEN")
         return self
 
     @model_validator(mode="after")

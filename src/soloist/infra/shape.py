@@ -14,6 +14,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from soloist.infra.times import wire
+
 
 class Record(BaseModel):
     """A shape that the API answers; field names in Python's style, camelCase on the wire."""
@@ -37,6 +39,7 @@ Money = Annotated[
 ]
 Instant = Annotated[
     datetime,
+    PlainSerializer(wire, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2024-01-15T10:30:00.000Z"]}),
 ]
 Score = Annotated[int, Field(ge=0, le=100)]

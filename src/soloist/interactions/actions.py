@@ -3,9 +3,9 @@
 Each keeps the client's last contact, revenue and health true in the same transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from soloist.clients import actions as client_actions
@@ -21,6 +21,7 @@ from soloist.infra.statement import Statement, statement
 from soloist.infra.times import wire
 from soloist.interactions import queries
 from soloist.interactions.model import (
+    EARLIEST,
     InteractionChange,
     InteractionType,
     NewInteraction,
@@ -85,6 +86,58 @@ async def log_interaction(tx: Tx, client_id: UUID, new: NewInteraction) -> UUID:
     if new.follow_up_date is not None:
         await _follow_up(tx, interaction_id, client_id, new.subject, new.follow_up_date)
     return interaction_id
+
+
+class Completed(NamedTuple):
+    """A project that was completed on the Market."""
+
+    title: str
+    at: datetime
+    contract_id: str
+
+
+_INSERT_COMPLETED = statement(
+    """
+    insert into interactions (
+        account_id, id, client_id, interaction_type, subject, sentiment, sentiment_source, is_outbound, occurred_at,
+        metadata, created_at, updated_at
+    )
+    select $1, p.id, $2, 'PROJECT_COMPLETED', p.subject, 'NEUTRAL', 'NONE', true, p.at,
+        jsonb_build_object('platformContractId', p.contract_id), $3, $3
+    from unnest($4::uuid[], $5::text[], $6::timestamptz[], $7::text[]) as p (id, subject, at, contract_id)
+    """
+)
+
+
+async def log_completed(tx: Tx, client_id: UUID, client_name: str, projects: Sequence[Completed]) -> None:
+    """Log projects that were completed on the Market; they say nothing of anybody's mood.
+
+    The client's row must be locked. Its health is the caller's to refresh.
+    """
+    ids = [new_id() for _ in projects]
+    subjects = [f"Project completed: {project.title}"[:255] for project in projects]
+    times = [max(project.at, EARLIEST) for project in projects]
+    await tx.run(
+        _INSERT_COMPLETED, client_id, tx.now, ids, subjects, times, [project.contract_id for project in projects]
+    )
+    await log.record(
+        tx,
+        *(
+            InteractionCreated(
+                id=interaction_id,
+                client_id=client_id,
+                client_name=client_name,
+                interaction_type=InteractionType.PROJECT_COMPLETED,
+                subject=subject,
+                sentiment=Sentiment.NEUTRAL,
+                is_outbound=True,
+                occurred_at=wire(at),
+                version=1,
+            )
+            for interaction_id, subject, at in zip(ids, subjects, times, strict=True)
+        ),
+    )
+    await client_actions.last_contact_changed(tx, client_id)
 
 
 async def update(tx: Tx, interaction_id: UUID, change: InteractionChange) -> None:

@@ -10,6 +10,7 @@ from soloist.infra.db import Tx
 from soloist.infra.errors import Problem, one_fault
 from soloist.infra.ids import new_id
 from soloist.infra.queue import enqueue
+from soloist.infra.sealing import Vault
 from soloist.infra.statement import Statement, statement
 from soloist.webhooks import deliveries, queries
 from soloist.webhooks.mailing import TELL_DISABLED
@@ -23,7 +24,7 @@ from soloist.webhooks.model import (
     WebhookStatus,
     wants,
 )
-from soloist.webhooks.signing import Vault, new_secret
+from soloist.webhooks.signing import new_secret
 
 _LOCK_ACCOUNT = statement("select true from accounts where account_id = $1 for no key update")
 _HOW_MANY = statement("select count(*) from webhooks where account_id = $1")

@@ -19,6 +19,7 @@ from soloist.infra.http import BASE, JSON, answer, enveloped
 from soloist.infra.http import Replay as Replayed
 from soloist.infra.outbound import Outbound, UrlNotAllowed
 from soloist.infra.paging import Paging
+from soloist.infra.sealing import Vault
 from soloist.infra.times import wire
 from soloist.webhooks import actions, deliveries, queries
 from soloist.webhooks.model import (
@@ -33,7 +34,6 @@ from soloist.webhooks.model import (
     WebhookUrlNotAllowed,
 )
 from soloist.webhooks.shapes import Delivery, DeliveryDetail, EventKind, MadeWebhook, Replay, RotatedWebhook, Webhook
-from soloist.webhooks.signing import Vault
 
 router = routing.router("Webhooks")
 WebhookId = Annotated[UUID, BeforeValidator(routing.record_id(WebhookNotFound))]

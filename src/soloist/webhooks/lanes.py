@@ -20,11 +20,11 @@ from soloist.accounts.unattended import unattended
 from soloist.infra.db import UNAVAILABLE, Database
 from soloist.infra.errors import ServiceUnavailable
 from soloist.infra.outbound import Outbound
+from soloist.infra.sealing import Vault
 from soloist.webhooks import deliveries, outcomes
 from soloist.webhooks.deliveries import Claimant, Outcome
 from soloist.webhooks.model import AttemptError, WebhookStatus
 from soloist.webhooks.sending import Sender, attempt
-from soloist.webhooks.signing import Vault
 
 log = structlog.get_logger("soloist.webhooks")
 WIDTH = 4

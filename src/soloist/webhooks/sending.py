@@ -11,9 +11,10 @@ import asyncpg
 import structlog
 
 from soloist.infra.outbound import Answer, Failure, Outbound
+from soloist.infra.sealing import Vault
 from soloist.webhooks.deliveries import Outcome
 from soloist.webhooks.model import GONE, RESPONSE_BYTES, AttemptError, DeliveryState, asked_delay, gap_after
-from soloist.webhooks.signing import Vault, headers
+from soloist.webhooks.signing import headers
 
 log = structlog.get_logger("soloist.webhooks")
 _chance = SystemRandom()
