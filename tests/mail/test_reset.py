@@ -185,11 +185,14 @@ def test_without_a_mail_server_nothing_is_queued(postgres: str, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_known_address_takes_as_long_as_an_unknown_one(server: Served, alice: Member, stranger: Person) -> None:
+    """By the quicker quarter, in which other work on the machine shows least; each goes first as often."""
     known: list[float] = []
     unknown: list[float] = []
     for turn in range(150):
-        for email, times in ((alice.email, known), (f"nobody.{turn}@example.com", unknown)):
+        pair = [(alice.email, known), (f"nobody.{turn}@example.com", unknown)]
+        for email, times in pair if turn % 2 else reversed(pair):
             started = time.perf_counter()
             forget(stranger, email)
             times.append(time.perf_counter() - started)
-    assert abs(statistics.median(known) - statistics.median(unknown)) < 0.1 * statistics.median(known)
+    quick, other = (statistics.quantiles(times)[0] for times in (known, unknown))
+    assert abs(quick - other) < 0.15 * quick
