@@ -62,7 +62,7 @@ def ask_again(holder: "subprocess.Popen[str]") -> tuple[bool, int]:
 def is_running(pid: int) -> bool:
     """Whether the process still does anything: a zombie does not."""
     answer = subprocess.run(["/bin/ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() not in ("", "Z", "Zs", "Z+")
+    return answer.stdout.strip()[:1] not in ("", "Z")
 
 
 def write_notes(dsn: str) -> None:
