@@ -4,7 +4,6 @@ As a program (`python -m tests.market.one_run DSN URL TOKEN ACCOUNT RUN`) it tel
 """
 
 import json
-import resource
 import sys
 import time
 from typing import Any
@@ -18,10 +17,7 @@ from soloist.infra.settings import Settings
 from soloist.market.connection import doors_of
 from soloist.market.jobs import Syncing, carry_out
 from soloist.market.runs import SYNC
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from tests.market.measuring import forget_peak, memory_mb
 
 
 async def go_on(dsn: str, url: str, token: str, account: str, run: str) -> dict[str, Any]:
@@ -30,9 +26,10 @@ async def go_on(dsn: str, url: str, token: str, account: str, run: str) -> dict[
     db = Database(dsn, size=8, wait_seconds=10)
     await db.open()
     syncing = Syncing(doors_of(settings, b"k" * 32, db.clock))
-    before, started = peak_mb(), time.monotonic()
+    forget_peak()
+    before, started = memory_mb("VmRSS"), time.monotonic()
     await carry_out(syncing, db, Job(SYNC, UUID(account), {"run": run}, 1, uuid4()))
-    took = {"seconds": time.monotonic() - started, "grown_mb": peak_mb() - before}
+    took = {"seconds": time.monotonic() - started, "grown_mb": memory_mb("VmHWM") - before}
     await syncing.end()
     await db.close()
     return took

@@ -163,6 +163,6 @@ def test_ten_thousand_clients_come_in_a_minute_and_a_hundred_megabytes(house: Ho
                 ended = data(owner.get(f"/clients/sync-runs/{run_id}"))
                 assert (ended["created"], ended["updated"], ended["failed"]) == (created, updated, 0)
                 assert took["seconds"] < 60
-                assert took["grown_mb"] < 100
+                assert 0 < took["grown_mb"] < 100
         finally:
             market.terminate()
