@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from fastapi import Depends, Request, Response
 from pydantic import BeforeValidator
 
@@ -17,22 +16,16 @@ from soloist.clients.model import ClientAlreadyExists
 from soloist.clients.shapes import ClientDetail
 from soloist.infra import routing
 from soloist.infra.changes import Deleted, Found, change, deleted, reading, shown
-from soloist.infra.db import Tx
-from soloist.infra.errors import PreconditionFailed, Problem, ServiceUnavailable
+from soloist.infra.errors import PreconditionFailed, ServiceUnavailable
 from soloist.infra.http import BASE, enveloped
-from soloist.infra.outbound import UrlNotAllowed
 from soloist.infra.paging import Paging
-from soloist.market import candidates, connection, queries, runs
-from soloist.market.actions import lost_a_race, take_over
+from soloist.market import candidates, connection, importing, queries, runs
 from soloist.market.connection import Doors
-from soloist.market.fetching import relation_of
-from soloist.market.gateway import Market, MarketFault
+from soloist.market.gateway import MarketFault
 from soloist.market.model import (
-    NOT_CONNECTED,
     ClientImport,
     MarketAccess,
     PlatformClientNotFound,
-    Relation,
     RunCause,
     RunSearch,
     RunState,
@@ -57,46 +50,19 @@ async def import_client(body: ClientImport, request: Request, actor: Writer) -> 
     With its payments, reviews and completed contracts. A client of the book with the same e-mail address is linked to
     it and keeps what was written by hand; one that was imported before is answered as it is, with 200.
     """
-    found = await _found(request, actor, body.platform_client_id)
-    for left in range(TRIES - 1, -1, -1):
-        try:
-            return await _import(request, actor, body.platform_client_id, found)
-        except (asyncpg.UniqueViolationError, ClientAlreadyExists) as fault:
-            if not left or not lost_a_race(fault):
-                raise
-    raise AssertionError("the last try answers or raises")
+    market_id = body.platform_client_id
+    said = await importing.ask(request.app.state.db, actor, _doors(request), market_id)
+    return await importing.without_races(partial(_import, request, actor, market_id, said))
 
 
-async def _found(request: Request, actor: Actor, market_id: str) -> Relation | Problem | None:
-    """What the Market says, or the refusal: asked before the transaction. None: it was imported before."""
-    try:
-        async with reading(request, actor) as tx:
-            if await queries.find_imported(tx, market_id) is not None:
-                return None
-            market = await _market(request, tx)
-        return await relation_of(market, market_id)
-    except SyncFailed as problem:
-        return problem
-    except PlatformClientNotFound as problem:
-        return problem
-    except MarketFault as fault:
-        return _failed(fault)
-
-
-async def _import(request: Request, actor: Actor, market_id: str, found: Relation | Problem | None) -> Response:
+async def _import(request: Request, actor: Actor, market_id: str, said: importing.Said) -> Response:
     async with change(request, actor) as tx:
-        imported = await queries.find_imported(tx, market_id)
-        if imported is not None:
-            present = await clients.get(tx, imported)
-            tx.expect(present.version or 0)
-            return await tx.answer(200, present)
-        if isinstance(found, Problem):
-            raise found
-        taken = await take_over(tx, found) if found is not None else None
-        if taken is None:
-            raise PlatformClientNotFound
-        made = await clients.get(tx, taken.client_id)
-        return await tx.answer(201, made, f"{BASE}/clients/{taken.client_id}")
+        imported = await importing.take(tx, market_id, said)
+        found = await clients.get(tx, imported.client_id)
+        if imported.is_new:
+            return await tx.answer(201, found, f"{BASE}/clients/{imported.client_id}")
+        tx.expect(found.version or 0)
+        return await tx.answer(200, found)
 
 
 @router.post("/clients/sync")
@@ -111,7 +77,7 @@ async def sync_clients(request: Request, actor: Syncer) -> Response:
     async with change(request, actor) as tx:
         if tx.expected_version is not None:
             raise PreconditionFailed(None)
-        await _market(request, tx)
+        await importing.market_of(tx, _doors(request))
         run_id = await runs.begin(tx, RunCause.REQUESTED, tx.key)
     done = await _ended(request, actor, run_id)
     async with change(request, actor) as tx:
@@ -148,13 +114,13 @@ async def search_candidates(
     """
     window = request.app.state.cursors.window(asked, actor.account_id, ["candidates"])
     async with reading(request, actor) as tx:
-        market = await _market(request, tx)
+        market = await importing.market_of(tx, _doors(request))
     try:
         return enveloped(
             await candidates.page(partial(reading, request, actor), market, request.app.state.cursors, window)
         )
     except MarketFault as fault:
-        raise _failed(fault) from None
+        raise importing.failed(fault) from None
 
 
 @router.get("/clients/sync-runs")
@@ -191,7 +157,7 @@ async def connect_market(body: MarketAccess, request: Request, actor: Writer) ->
     The address is judged now, the token when it is first used. Connected accounts are synchronised every six hours.
     """
     doors = _doors(request)
-    refusal = await _judged(doors, body.base_url)
+    refusal = await connection.judged(doors, body.base_url)
     async with change(request, actor) as tx:
         await connection.connect(tx, body, refusal, doors)
         return await tx.answer(200, await queries.connection(tx, doors.has_default))
@@ -207,33 +173,6 @@ async def disconnect_market(request: Request, actor: Writer) -> Response:
     async with change(request, actor) as tx:
         await connection.disconnect(tx)
         return await tx.answer(200, deleted(actor.account_id))
-
-
-async def _judged(doors: Doors, url: str | None) -> Problem | None:
-    """What is wrong with an address; before the transaction, for a name may have to be looked up."""
-    if url is None:
-        missing = "is needed: this installation has no Market of its own; give its address"
-        return None if doors.url is not None else connection.bad_address(missing)
-    try:
-        await doors.check_save(url)
-    except UrlNotAllowed:
-        return connection.bad_address()
-    return None
-
-
-async def _market(request: Request, tx: Tx) -> Market:
-    """The account's Market, which is not asked anything yet; raises SyncFailed if it is not connected."""
-    try:
-        market = await _doors(request).market(tx)
-    except MarketFault as fault:
-        raise _failed(fault) from None
-    if market is None:
-        raise SyncFailed(NOT_CONNECTED)
-    return market
-
-
-def _failed(fault: MarketFault) -> SyncFailed:
-    return SyncFailed(fault.text, details=None if fault.retry_after is None else {"retryAfter": fault.retry_after})
 
 
 def _doors(request: Request) -> Doors:

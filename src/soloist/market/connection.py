@@ -6,7 +6,7 @@ import contextlib
 from soloist.infra.clock import Clock
 from soloist.infra.db import Tx
 from soloist.infra.errors import Fault, Problem, ValidationFailed
-from soloist.infra.outbound import Outbound
+from soloist.infra.outbound import Outbound, UrlNotAllowed
 from soloist.infra.outbound_urls import URL_NOT_ALLOWED
 from soloist.infra.sealing import SealBroken, Vault
 from soloist.infra.secrets import derived
@@ -96,6 +96,18 @@ def doors_of(settings: Settings, secret: bytes, clock: Clock, patience: Patience
 def bad_address(message: str = URL_NOT_ALLOWED) -> Problem:
     """The refusal of a base URL."""
     return ValidationFailed([Fault(field="baseUrl", code="not_allowed", message=message)])
+
+
+async def judged(doors: Doors, url: str | None) -> Problem | None:
+    """What is wrong with an address; asked before the transaction, for a name may have to be looked up."""
+    if url is None:
+        missing = "is needed: this installation has no Market of its own; give its address"
+        return None if doors.url is not None else bad_address(missing)
+    try:
+        await doors.check_save(url)
+    except UrlNotAllowed:
+        return bad_address()
+    return None
 
 
 _CONNECT = statement(
